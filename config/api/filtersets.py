@@ -1,0 +1,270 @@
+"""Filters that every list shares: each column by its type, and unknown parameters refused."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import partial, reduce
+from operator import or_
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.gis.geos import MultiPolygon, Polygon
+from django.core.exceptions import ValidationError as InvalidValue
+from django.db import models
+from django.db.models import Q, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.api.timestamps import parse_date, parse_timestamp
+
+PAGE_PARAMETERS = frozenset({"page_size", "cursor", "count", "ordering"})
+MAX_VALUE_CHARACTERS = 1_000
+MAX_VALUES = 100
+BIGINT = 2**63
+COMPARISONS = ("gt", "gte", "lt", "lte")
+
+
+class RepeatedWidget(forms.Widget):
+    """Reads every value that a parameter is given."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        return data.getlist(name) if hasattr(data, "getlist") else list(data.get(name, []))
+
+
+class RepeatedField(forms.Field):
+    """Any number of texts, each turned into a value by `parse`, which raises ValueError."""
+
+    widget = RepeatedWidget
+
+    def __init__(self, *, parse: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.parse = parse
+
+    def clean(self, value: Sequence[str]) -> list[Any]:
+        if len(value) > MAX_VALUES:
+            raise InvalidValue(f"at most {MAX_VALUES} values at once", code="too_many")
+        try:
+            return [self.parse(check_text(text)) for text in value]
+        except ValueError as error:
+            raise InvalidValue(str(error), code="invalid") from error
+
+
+class RepeatableFilter(django_filters.Filter):
+    """One parameter; where it is repeated, any of its values will do."""
+
+    field_class = RepeatedField
+
+    def __init__(self, build: Callable[[Any], Q], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.build = build
+
+    def filter(self, qs: QuerySet[Any], value: list[Any]) -> QuerySet[Any]:
+        return qs.filter(reduce(or_, map(self.build, value))) if value else qs
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One filter of a column: the suffix of its parameter, how its text is read, what it means."""
+
+    suffix: str
+    parse: Callable[[str], Any]
+    build: Callable[[str, Any], Q]
+    schema: Mapping[str, str]
+
+
+def check_text(text: str) -> str:
+    """Raises ValueError for what PostgreSQL cannot hold, and for texts of undue length."""
+    if len(text) > MAX_VALUE_CHARACTERS:
+        msg = f"longer than {MAX_VALUE_CHARACTERS} characters"
+        raise ValueError(msg)
+    if "\0" in text or not text.isprintable() and any(0xD800 <= ord(c) < 0xE000 for c in text):
+        raise ValueError("holds a character that no text can hold")
+    return text
+
+
+def parse_integer(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()) or not -BIGINT <= int(text[:21]) < BIGINT:
+        msg = f"“{text[:40]}” is not a whole number of 64 bits"
+        raise ValueError(msg)
+    return int(text)
+
+
+def parse_number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not (text.isascii() and number.is_finite() and abs(number.adjusted()) < 300):  # noqa: PLR2004
+        msg = f"“{text[:40]}” is not a finite number"
+        raise ValueError(msg)
+    return number
+
+
+def parse_boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in words:
+        msg = f"“{text[:40]}” is neither true nor false"
+        raise ValueError(msg)
+    return words[text.lower()]
+
+
+def parse_moment(text: str) -> date | datetime:
+    """A bare date (the whole day, in UTC) or a timestamp; without an offset it is UTC."""
+    return parse_date(text) or parse_timestamp(text, assume_utc=True)
+
+
+def parse_bbox(text: str) -> MultiPolygon:
+    """`west,south,east,north` in degrees; west > east crosses the antimeridian."""
+    try:
+        west, south, east, north = (float(parse_number(part)) for part in text.split(","))
+    except ValueError as error:
+        msg = f"“{text[:80]}” is not west,south,east,north in degrees"
+        raise ValueError(msg) from error
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
+        raise ValueError("longitudes go from -180 to 180, latitudes from -90 to 90, south first")
+    spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    boxes = [Polygon.from_bbox((left, south, right, north)) for left, right in spans]
+    return MultiPolygon(boxes, srid=4326)
+
+
+def match_moment(lookup: str) -> Callable[[str, date | datetime], Q]:
+    """A comparison with a moment, or with a whole day where the moment is a bare date."""
+
+    def build(name: str, moment: date | datetime) -> Q:
+        if isinstance(moment, datetime):
+            return Q(**{f"{name}__{lookup}": moment})
+        start = datetime.combine(moment, time(), UTC)
+        end = start + timedelta(days=1)
+        return {
+            "exact": Q(**{f"{name}__gte": start, f"{name}__lt": end}),
+            "gt": Q(**{f"{name}__gte": end}),
+            "gte": Q(**{f"{name}__gte": start}),
+            "lt": Q(**{f"{name}__lt": start}),
+            "lte": Q(**{f"{name}__lt": end}),
+        }[lookup]
+
+    return build
+
+
+def match(lookup: str) -> Callable[[str, Any], Q]:
+    return lambda name, value: Q(**{f"{name}__{lookup}": value})
+
+
+def compare(parse: Callable[[str], Any], schema: Mapping[str, str]) -> tuple[Lookup, ...]:
+    """Exact, and by range."""
+    return (
+        Lookup("", parse, match("exact"), schema),
+        *(Lookup(f"__{name}", parse, match(name), schema) for name in COMPARISONS),
+    )
+
+
+STRING = {"type": "string"}
+MOMENT = {"type": "string", "format": "date-time"}
+BOOLEAN = {"type": "boolean"}
+
+TEXT = (Lookup("", str, match("icontains"), STRING),)
+CHOICE = (Lookup("", str, match("exact"), STRING),)
+INTEGER = compare(parse_integer, {"type": "integer"})
+NUMBER = compare(parse_number, {"type": "number"})
+MOMENTS = (
+    Lookup("", parse_moment, match_moment("exact"), MOMENT),
+    *(Lookup(f"__{name}", parse_moment, match_moment(name), MOMENT) for name in COMPARISONS),
+)
+FLAG = (Lookup("", parse_boolean, match("exact"), BOOLEAN),)
+IDENTIFIER = (
+    Lookup("", parse_integer, match("exact"), {"type": "integer"}),
+    Lookup("__icontains", str, match("icontains"), STRING),
+)
+ISNULL = (Lookup("__isnull", parse_boolean, match("isnull"), BOOLEAN),)
+BBOX = (Lookup("", parse_bbox, match("intersects"), STRING),)
+
+# The first that a field is an instance of.
+LOOKUPS_BY_TYPE: tuple[tuple[type[models.Field[Any, Any]], tuple[Lookup, ...]], ...] = (
+    (models.BooleanField, FLAG),
+    (models.ForeignKey, IDENTIFIER),
+    (models.IntegerField, INTEGER),
+    (models.FloatField, NUMBER),
+    (models.DecimalField, NUMBER),
+    (models.DateField, MOMENTS),
+    (models.CharField, TEXT),
+    (models.TextField, TEXT),
+)
+
+
+def build_filters(
+    name: str, lookups: Iterable[Lookup], *, source: str = ""
+) -> dict[str, RepeatableFilter]:
+    """The filters of one column: parameter `name` with each lookup's suffix."""
+    return {name + lookup.suffix: _build_filter(source or name, lookup) for lookup in lookups}
+
+
+def _build_filter(source: str, lookup: Lookup) -> RepeatableFilter:
+    result = RepeatableFilter(partial(lookup.build, source), field_name=source, parse=lookup.parse)
+    schema = {"type": "array", "items": dict(lookup.schema)}
+    return extend_schema_field(schema)(result)
+
+
+class ColumnFilterSet(django_filters.FilterSet):
+    """Filters for every column of `Meta.model`, by the column's type.
+
+    `columns` maps a parameter to the lookups that it takes where the type does not tell;
+    `sources` maps it to the field that it filters where the name does not tell; `exempt` names
+    the fields that have no filter.
+    """
+
+    columns: Mapping[str, Sequence[Lookup]] = {}
+    sources: Mapping[str, str] = {}
+    exempt: frozenset[str] = frozenset()
+
+    @classmethod
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        filters: dict[str, django_filters.Filter] = dict(cls.declared_filters)
+        if cls._meta.model is None:
+            return filters
+        for field in cls._meta.model._meta.concrete_fields:
+            if field.name not in cls.exempt and field.name not in cls.sources.values():
+                lookups = cls.columns.get(field.name) or find_lookups(field)
+                filters |= build_filters(field.name, lookups)
+        for name, source in cls.sources.items():
+            filters |= build_filters(name, cls.columns[name], source=source)
+        return filters
+
+
+def find_lookups(field: models.Field[Any, Any]) -> tuple[Lookup, ...]:
+    """The lookups of a model field's type. Raises TypeError for a type that has none."""
+    for kind, lookups in LOOKUPS_BY_TYPE:
+        if isinstance(field, kind):
+            return (*lookups, *ISNULL) if field.null else lookups
+    msg = f"{field} has no lookups by its type: name them in `columns`, or list it as exempt"
+    raise TypeError(msg)
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """django-filter, with a 400 for every query parameter that the endpoint does not know.
+
+    A view names what it takes beside filters and pages in `extra_parameters`.
+    """
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        known = {"format"} | getattr(view, "extra_parameters", frozenset())
+        if getattr(view, "paginator", None) is not None:
+            known |= PAGE_PARAMETERS
+        if filterset_class is not None:
+            known |= filterset_class.base_filters.keys()
+        refuse_unknown(request, known)
+        return super().filter_queryset(request, queryset, view)
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Raises ValidationError that names every query parameter not in `known`."""
+    if unknown := sorted(set(request.query_params) - set(known)):
+        raise ValidationError(dict.fromkeys(unknown, "unknown parameter"), code="unknown_parameter")

@@ -1,0 +1,47 @@
+"""What a first start needs beside the tables: somebody to sign in, and something to see."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from footprints.models import Footprint
+from imports.jobs import create_import, kick_import
+
+SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
+
+
+class Command(BaseCommand):
+    help = (
+        "Creates the admin user where there is none, and queues the import of FOOTPRINTS_SOURCE,"
+        " or of the bundled sample where there are no footprints yet."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._create_admin()
+        self._queue_footprints()
+
+    def _create_admin(self) -> None:
+        users = get_user_model().objects
+        if users.filter(is_superuser=True).exists():
+            return
+        name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
+        chosen = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+        password = chosen or secrets.token_urlsafe(12)
+        users.create_superuser(username=name, password=password)
+        shown = "" if chosen else f" with the password {password} (shown only now)"
+        self.stdout.write(f"created the user {name}{shown}")
+
+    def _queue_footprints(self) -> None:
+        source = settings.FOOTPRINTS_SOURCE
+        if not source and Footprint.objects.exists():
+            return
+        with transaction.atomic():
+            record = create_import("footprints", source or str(SAMPLE))
+            transaction.on_commit(lambda: kick_import(record.pk))
+        self.stdout.write(f"queued {source or 'the bundled sample'} as import {record.pk}")

@@ -1,0 +1,23 @@
+"""All addresses."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from config.health import show_alive, show_ready
+from config.views import show_overview
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", show_overview, name="overview"),
+    path("healthz", show_alive, name="healthz"),
+    path("readyz", show_ready, name="readyz"),
+    path("api/v1/", include("imports.urls")),
+    path("api/v1/", include("footprints.urls")),
+    path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
+    path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("admin/", admin.site.urls),
+    path("rq/", include("django_rq.urls")),
+]

@@ -1,0 +1,144 @@
+"""The dataset `footprints`: a CSV of usage polygons into repaired footprints."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import shapely
+from psycopg import Cursor, sql
+
+from config.api.timestamps import parse_timestamp
+from footprints.polygons import PolygonError, RepairedPolygon, repair_polygon
+from footprints.samples import write_footprints
+from imports.datasets import Column, Dataset, register
+from imports.engine.records import MIB, Chunk, Prepared, Record, Refusal, read_rows
+
+SRID = 4326
+BIGINT_DIGITS = 18
+
+STAGING_COLUMNS = (
+    "org_id",
+    "source_event_timestamp",
+    "original",
+    "original_sha256",
+    "geometry",
+    "simplified",
+    "point",
+    "vertex_count",
+    "original_vertex_count",
+    "repairs",
+    "area_change",
+    "line",
+)
+
+
+def prepare_chunk(chunk: Chunk, header: Sequence[str]) -> Prepared:
+    """Every row of a chunk with its polygon repaired, ready for the staging table."""
+    rows: list[tuple[Any, ...]] = []
+    refusals: list[Refusal] = []
+    for row in read_rows(chunk, header):
+        outcome = row if isinstance(row, Refusal) else prepare_row(*row)
+        if isinstance(outcome, Refusal):
+            refusals.append(outcome)
+        else:
+            rows.append(outcome)
+    return Prepared(rows, refusals)
+
+
+def prepare_row(record: Record, fields: Mapping[str, str]) -> tuple[Any, ...] | Refusal:
+    """One row in the order of STAGING_COLUMNS, or why it is refused."""
+    original = fields["footprints_used"]
+    try:
+        org_id = parse_org_id(fields["org_id"])
+    except ValueError as error:
+        return record.refuse("bad_org_id", str(error), "org_id")
+    try:
+        happened_at = parse_timestamp(fields["source_event_timestamp"])
+    except ValueError as error:
+        return record.refuse("bad_timestamp", str(error), "source_event_timestamp")
+    try:
+        polygon = repair_polygon(original)
+    except PolygonError as error:
+        return record.refuse(error.code, error.reason, "footprints_used")
+    digest = hashlib.sha256(original.encode()).digest()
+    return (org_id, happened_at, original, digest, *describe_polygon(polygon), record.line)
+
+
+def describe_polygon(polygon: RepairedPolygon) -> tuple[Any, ...]:
+    """The staging columns from `geometry` to `area_change`; geometries as hexadecimal EWKB."""
+    shapes = [polygon.geometry, polygon.simplified, polygon.point]
+    repairs = [{"code": repair.code, "reason": repair.reason} for repair in polygon.repairs]
+    return (
+        *shapely.to_wkb(shapely.set_srid(shapes, SRID), hex=True, include_srid=True),
+        polygon.vertex_count,
+        polygon.original_vertex_count,
+        json.dumps(repairs),
+        polygon.area_change,
+    )
+
+
+def parse_org_id(text: str) -> int:
+    """A whole number of at most 18 digits. Raises ValueError with a sentence for the sender."""
+    if not text.strip():
+        raise ValueError("org_id is empty")
+    if not (text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS):
+        msg = f"“{text[:40]}” is not a whole number of at most {BIGINT_DIGITS} digits"
+        raise ValueError(msg)
+    return int(text)
+
+
+def create_staging(cursor: Cursor[Any], table: sql.Identifier) -> None:
+    """Makes the import's own table, whose area is computed as the rows come in.
+
+    EPSG:6933 is equal-area, and the grid of the heat is drawn in it too: a footprint's cells then
+    add up to its area. The geography type would give a band around the world no area at all.
+    """
+    cursor.execute(
+        sql.SQL(
+            """
+            CREATE TABLE {} (LIKE footprints_footprint);
+            ALTER TABLE {}
+                DROP COLUMN id, DROP COLUMN import_id, DROP COLUMN area_m2,
+                ADD COLUMN area_m2 double precision
+                    GENERATED ALWAYS AS (ST_Area(ST_Transform(geometry, 6933))) STORED
+            """
+        ).format(table, table)
+    )
+
+
+def publish(cursor: Cursor[Any], table: sql.Identifier, import_id: int) -> int:
+    """Adds what is not there yet, by organisation, time and the original's hash."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, [*STAGING_COLUMNS, "area_m2"]))
+    cursor.execute(
+        sql.SQL(
+            """
+            INSERT INTO footprints_footprint ({columns}, import_id)
+            SELECT {columns}, {import_id} FROM {table} ORDER BY line
+            ON CONFLICT (org_id, source_event_timestamp, original_sha256) DO NOTHING
+            """
+        ).format(columns=columns, import_id=sql.Literal(import_id), table=table)
+    )
+    return cursor.rowcount
+
+
+def write_sample(rows: int, seed: int, bad: float) -> Iterator[bytes]:
+    return write_footprints(rows, seed=seed, bad=bad)
+
+
+register(
+    Dataset(
+        name="footprints",
+        columns=(
+            Column("org_id", "bigint"),
+            Column("footprints_used", "text"),
+            Column("source_event_timestamp", "timestamptz"),
+        ),
+        staging_columns=STAGING_COLUMNS,
+        prepare=prepare_chunk,
+        create_staging=create_staging,
+        publish=publish,
+        write_sample=write_sample,
+        record_cap_bytes=16 * MIB,
+    )
+)

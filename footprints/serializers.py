@@ -1,0 +1,74 @@
+"""Footprints as GeoJSON features."""
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework_gis.serializers import GeoFeatureModelSerializer
+
+from footprints.models import Footprint
+
+PROPERTIES = (
+    "org_id",
+    "source_event_timestamp",
+    "area_m2",
+    "vertex_count",
+    "original_vertex_count",
+    "repairs",
+    "area_change",
+    "import_id",
+    "line",
+)
+
+
+class FootprintSerializer(GeoFeatureModelSerializer):
+    """A footprint with the copy of its polygon that is simplified for drawing."""
+
+    class Meta:
+        model = Footprint
+        id_field = "id"
+        geo_field = "simplified"
+        fields: tuple[str, ...] = ("id", "simplified", *PROPERTIES)
+
+
+class RepairedFootprintSerializer(GeoFeatureModelSerializer):
+    """A footprint with its polygon whole, repaired where it had to be."""
+
+    class Meta:
+        model = Footprint
+        id_field = "id"
+        geo_field = "geometry"
+        fields = ("id", "geometry", *PROPERTIES)
+
+
+class OriginalFootprintSerializer(FootprintSerializer):
+    """A footprint as received: its geometry, and the very text as the property `original`."""
+
+    class Meta(FootprintSerializer.Meta):
+        fields = ("id", "simplified", *PROPERTIES, "original")
+
+    def to_representation(self, instance: Footprint) -> dict[str, Any]:
+        feature: dict[str, Any] = super().to_representation(instance)
+        return feature | {"geometry": read_original(instance.original)}
+
+
+def read_original(text: str) -> dict[str, Any]:
+    """The geometry in a footprint's original; its type, where it has none, by its nesting."""
+    document = json.loads(text)
+    shape = document.get("geometry") or document
+    coordinates = shape["coordinates"]
+    kind = "Polygon" if isinstance(coordinates[0][0][0], (int, float)) else "MultiPolygon"
+    return {"type": kind, "coordinates": coordinates}
+
+
+class OrgIdsSerializer(serializers.Serializer[dict[str, Any]]):
+    count = serializers.IntegerField()
+    org_ids = serializers.ListField(child=serializers.IntegerField())
+
+
+# What the parameter `geometry` may say, with the columns that the answer does not need.
+SERIALIZERS: dict[str, tuple[type[GeoFeatureModelSerializer], tuple[str, ...]]] = {
+    "simplified": (FootprintSerializer, ("original", "geometry", "point")),
+    "repaired": (RepairedFootprintSerializer, ("original", "simplified", "point")),
+    "original": (OriginalFootprintSerializer, ("geometry", "point")),
+}

@@ -1,0 +1,80 @@
+"""Running imports. The API, the worker, the sweeper and the commands all end here."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import django_rq
+from django.db import connection
+from psycopg import sql
+from redis.exceptions import RedisError
+
+from imports.datasets import datasets
+from imports.engine.leasing import claim_import, connect
+from imports.engine.running import Run, Tally, Task
+from imports.models import Import
+
+logger = logging.getLogger(__name__)
+
+CONNECTION_KEYS = ("dbname", "user", "password", "host", "port")
+
+
+def create_import(dataset: str, source: str, **fields: Any) -> Import:
+    """Queues an import of a URL or of a file's path. The caller kicks it after the commit."""
+    url = source if "://" in source else Path(source).resolve().as_uri()
+    return Import.objects.create(dataset=dataset, url=url, **fields)
+
+
+def kick_import(import_id: int) -> None:
+    """Asks a worker to run the import. Nothing is lost where Redis does not answer: the sweeper
+    finds what was not run."""
+    if not Import.objects.mark_kicked(import_id):
+        return
+    try:
+        django_rq.get_queue("imports").enqueue(run_import, import_id)
+    except RedisError as error:
+        logger.warning("import %d was not kicked: %s", import_id, error)
+
+
+def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = None) -> None:
+    """Runs an import to its end, or goes on from its ledger. Safe to call twice: whoever comes
+    second finds the lease taken and leaves."""
+    database = read_connection_parameters()
+    with connect(database, import_id) as owner:
+        lease = claim_import(owner, import_id)
+    if lease is None:
+        return
+    record = Import.objects.get(pk=import_id)
+    task = Task(record.url, datasets[record.dataset], tuple(record.header), record.max_rejects)
+    Run(database, lease, task).run(on_progress or (lambda tally: None))
+
+
+def find_unanswered() -> int | None:
+    """Kicks every import that waits; the first whose kick went unanswered is returned, to be run
+    by the caller: with Redis gone for good everything still gets done."""
+    unanswered = None
+    for record in Import.objects.waiting().order_by("pk"):
+        is_unanswered = record.kicked_at is not None and Import.objects.mark_kicked(record.pk)
+        if is_unanswered and unanswered is None:
+            unanswered = record.pk
+        else:
+            kick_import(record.pk)
+    return unanswered
+
+
+def drop_stale_staging() -> None:
+    """Drops the staging tables of imports that ended without being resumed in time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'staging'")
+        tables = {int(name.rpartition("_")[2]): name for (name,) in cursor.fetchall()}
+        kept = Import.objects.holding_staging().filter(pk__in=tables).values_list("pk", flat=True)
+        for import_id in tables.keys() - set(kept):
+            table = sql.Identifier("staging", tables[import_id])
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+
+
+def read_connection_parameters() -> Mapping[str, Any]:
+    """What psycopg needs to reach the same database as Django."""
+    parameters = connection.get_connection_params()
+    return {key: parameters[key] for key in CONNECTION_KEYS if key in parameters}

@@ -1,0 +1,177 @@
+"""An import, the ledger of its chunks, and the records that it refused."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from imports.choices import ACTIVE, ENDED, Status
+
+KICK_PATIENCE = timedelta(seconds=10)
+LEDGER_KEPT = timedelta(days=7)
+
+
+class ImportQuerySet(models.QuerySet["Import"]):
+    def waiting(self) -> Self:
+        """Imports that nobody works on: queued, or their owner's lease ran out."""
+        return self.filter(
+            Q(status=Status.QUEUED)
+            | Q(status__in=[Status.RUNNING, Status.PUBLISHING], lease_expires_at__lt=Now())
+        )
+
+    def holding_staging(self) -> Self:
+        """Imports whose staging table is still needed: active, or failed and resumable."""
+        resumable = Q(status=Status.FAILED, ended_at__gt=Now() - LEDGER_KEPT)
+        return self.filter(Q(status__in=ACTIVE) | resumable)
+
+    def mark_kicked(self, import_id: int) -> bool:
+        """Notes that a worker was asked to run the import; False where that was done just now."""
+        return bool(
+            self.filter(Q(kicked_at=None) | Q(kicked_at__lt=Now() - KICK_PATIENCE), pk=import_id)
+            .update(kicked_at=Now())
+        )
+
+    def cancel(self, import_id: int) -> bool:
+        """Ends an active import; True where it was. Its owner's token is worth nothing after."""
+        return bool(
+            self.filter(pk=import_id, status__in=ACTIVE).update(
+                status=Status.CANCELLED, ended_at=Now(), lease_token=F("lease_token") + 1
+            )
+        )
+
+
+class Import(models.Model):
+    """One source that is, or was, loaded into a dataset."""
+
+    dataset = models.CharField(max_length=50)
+    url = models.TextField(help_text="http, https, or file for a file of the server")
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    created_at = models.DateTimeField(db_default=Now())
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    force = models.BooleanField(default=False, help_text="import although nothing has changed")
+    expected_sha256 = models.CharField(max_length=64, blank=True, default="")
+    max_rejects = models.BigIntegerField(null=True, blank=True)
+
+    kicked_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    etag = models.TextField(blank=True, default="")
+    last_modified = models.TextField(blank=True, default="")
+    sha256 = models.CharField(max_length=64, blank=True, default="")
+    header = ArrayField(models.TextField(), default=list, blank=True)
+    same_as = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
+
+    bytes_done = models.BigIntegerField(default=0)
+    bytes_total = models.BigIntegerField(null=True, blank=True)
+    rows_loaded = models.BigIntegerField(default=0)
+    rows_rejected = models.BigIntegerField(default=0)
+    rows_added = models.BigIntegerField(default=0, help_text="rows that were new to the dataset")
+    bytes_per_second = models.FloatField(default=0)
+    rows_per_second = models.FloatField(default=0)
+    error_code = models.CharField(max_length=50, blank=True, default="")
+    error_detail = models.TextField(blank=True, default="")
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="import_status_known", condition=Q(status__in=Status.values)
+            ),
+            models.CheckConstraint(
+                name="import_ended_has_ended_at",
+                condition=Q(status__in=ENDED, ended_at__isnull=False)
+                | Q(status__in=ACTIVE, ended_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="import_failed_has_error",
+                condition=Q(status=Status.FAILED) ^ Q(error_code=""),
+            ),
+        )
+        indexes = (
+            models.Index(
+                name="import_active", fields=["status"], condition=Q(status__in=ACTIVE)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.pk}"
+
+    @property
+    def percent(self) -> float | None:
+        """How much of the source is done, 0 to 100; None where its length is not known."""
+        if self.status == Status.FINISHED:
+            return 100.0
+        if not self.bytes_total:
+            return None
+        return min(100.0, round(100 * self.bytes_done / self.bytes_total, 2))
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to go at the present rate; None where that cannot be told."""
+        if self.status in ENDED:
+            return 0.0
+        if not self.bytes_total or not self.bytes_per_second:
+            return None
+        return round((self.bytes_total - self.bytes_done) / self.bytes_per_second, 1)
+
+
+class Chunk(models.Model):
+    """The ledger's line for one committed chunk: bytes and physical lines, ends excluded."""
+
+    import_record = models.ForeignKey(
+        Import, on_delete=models.CASCADE, related_name="chunks", db_column="import_id"
+    )
+    seq = models.BigIntegerField()
+    byte_start = models.BigIntegerField()
+    byte_end = models.BigIntegerField()
+    line_start = models.BigIntegerField()
+    line_end = models.BigIntegerField()
+    row_count = models.BigIntegerField()
+    reject_count = models.BigIntegerField()
+    crc32 = models.BigIntegerField()
+    committed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="chunk_once", fields=["import_record", "seq"]),
+            models.CheckConstraint(
+                name="chunk_not_empty", condition=Q(byte_end__gt=F("byte_start"))
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"chunk {self.seq} of import {self.import_record_id}"
+
+
+class Reject(models.Model):
+    """A record that was refused: where it stands, which column is at fault, why, and its text."""
+
+    import_record = models.ForeignKey(
+        Import, on_delete=models.CASCADE, related_name="rejects", db_column="import_id"
+    )
+    line = models.BigIntegerField(help_text="physical line where the record starts, header = 1")
+    byte_offset = models.BigIntegerField()
+    column = models.TextField(blank=True, default="")
+    code = models.CharField(max_length=50)
+    reason = models.TextField()
+    raw = models.TextField(blank=True, default="", help_text="at most its first 64 KiB")
+    raw_bytes = models.BigIntegerField(help_text="the record's full length")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="reject_once", fields=["import_record", "byte_offset"]),
+        )
+
+    def __str__(self) -> str:
+        return f"line {self.line} of import {self.import_record_id}: {self.code}"
