@@ -4,7 +4,6 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import django_stubs_ext
 import environ
@@ -51,9 +50,9 @@ def read_database(name: str) -> dict[str, Any]:
 
 def read_redis(name: str) -> str:
     """Variable `name` with socket timeouts: a hanging Redis must never hold up a request."""
-    parts = urlsplit(env.str(name))
-    timeouts = "socket_timeout=0.25&socket_connect_timeout=0.25"
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, timeouts)))))
+    url = env.str(name)
+    glue = "&" if "?" in url else "?"
+    return f"{url}{glue}socket_timeout=0.25&socket_connect_timeout=0.25"
 
 
 # What runs
@@ -73,6 +72,7 @@ INSTALLED_APPS = [
     "dropzone",
     "explorer",
     "rest_framework",
+    "rest_framework_gis",
     "rest_framework_simplejwt.token_blacklist",
     "django_filters",
     "django_rq",
@@ -84,7 +84,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "config.apps.AssetsConfig",
     "django.contrib.gis",
     "django.contrib.postgres",
 ]
@@ -172,7 +172,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasAccess"],
     "DEFAULT_FILTER_BACKENDS": ["config.api.filtersets.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.ErrorAutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
 }
@@ -186,19 +186,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "ValidationErrorEnum": "drf_standardized_errors.openapi_serializers.ValidationErrorEnum.choices",
-        "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum.choices",
-        "ServerErrorEnum": "drf_standardized_errors.openapi_serializers.ServerErrorEnum.choices",
-        "ErrorCode401Enum": "drf_standardized_errors.openapi_serializers.ErrorCode401Enum.choices",
-        "ErrorCode403Enum": "drf_standardized_errors.openapi_serializers.ErrorCode403Enum.choices",
-        "ErrorCode404Enum": "drf_standardized_errors.openapi_serializers.ErrorCode404Enum.choices",
-        "ErrorCode405Enum": "drf_standardized_errors.openapi_serializers.ErrorCode405Enum.choices",
-        "ErrorCode406Enum": "drf_standardized_errors.openapi_serializers.ErrorCode406Enum.choices",
-        "ErrorCode415Enum": "drf_standardized_errors.openapi_serializers.ErrorCode415Enum.choices",
-        "ErrorCode429Enum": "drf_standardized_errors.openapi_serializers.ErrorCode429Enum.choices",
-        "ErrorCode500Enum": "drf_standardized_errors.openapi_serializers.ErrorCode500Enum.choices",
-    },
 }
 
 # How it looks

@@ -10,7 +10,6 @@ from psycopg import sql
 from config.api.streaming import join_blocks, stream_rows
 from footprints.models import Footprint
 
-
 FEATURE = sql.SQL(
     """
     SELECT '{{"type":"Feature","id":' || id ||

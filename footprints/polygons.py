@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 from typing import Annotated, Any, Final
 
@@ -89,7 +90,7 @@ def repair_polygon(text: str, *, limits: Limits = DEFAULT_LIMITS) -> RepairedPol
     round, as RFC 7946 (3.1.9) and the library `antimeridian` have it, so a box from -100 to 100
     needs vertices in between. An edge of exactly 360° is a parallel drawn across the whole map
     and stays one, unless the ring is only valid when it is taken as no way at all.
-    Which way a ring is wound says nothing about its inside, since half of all writers
+    Which way a ring is wound says nothing about its inside, since many writers
     get it wrong: a ring round a pole encloses the cap that is less than half of the sphere.
     Only a clockwise ring that crosses ±180° and goes round more than half of the sphere means,
     as RFC 7946 says, what lies outside it.
@@ -370,7 +371,7 @@ def _ready_geometry(rings: _Rings) -> shapely.MultiPolygon | None:
     if not (positions[starts] == positions[ends - 1]).all() or _has_duplicates(positions, ends):
         return None
     geometry = _assemble(positions, starts, ends, rings.part_sizes)
-    return geometry if _is_valid(geometry) and geometry.area > 0 else None
+    return geometry if _is_valid(geometry) and not _is_sliver(geometry) else None
 
 
 def _has_duplicates(positions: Floats, ends: Indices) -> bool:
@@ -400,7 +401,7 @@ def _group(rings: list[Ring], part_sizes: list[int]) -> list[Part]:
 # Bounding boxes of segments that overlap: what GEOS's time grows with.
 _VALIDATION_PAIRS: Final = 50_000_000
 _REPAIR_PAIRS: Final = 200_000
-_SAMPLED_SEGMENTS: Final = 128
+_SAMPLES: Final = 128
 _DENSE: Final = 64
 
 
@@ -409,8 +410,7 @@ def _check_complexity(geometry: Any, most: int) -> None:
     if int(shapely.get_num_coordinates(geometry)) ** 2 <= most:
         return
     boxes = _segment_boxes(geometry)
-    sample = np.linspace(0, len(boxes[0]) - 1, _SAMPLED_SEGMENTS).astype(int)
-    overlaps = [_count_overlaps(boxes, int(segment)) for segment in sample]
+    overlaps = [_count_overlaps(boxes, segment) for segment in _sample(len(boxes[0]))]
     density = float(np.mean(overlaps))
     if density > _DENSE and density * len(boxes[0]) > most:
         reason = "Too many edges cross or run beside each other for a repair in reasonable time."
@@ -430,6 +430,11 @@ def _segment_boxes(geometry: Any) -> tuple[Floats, Floats, Floats, Floats]:
     x, y = positions.T.copy()
     (x0, x1), (y0, y1) = ((v[:-1][within], v[1:][within]) for v in (x, y))
     return np.minimum(x0, x1), np.maximum(x0, x1), np.minimum(y0, y1), np.maximum(y0, y1)
+
+
+def _sample(count: int) -> list[int]:
+    """Spread evenly, without the last: one long closing edge says nothing about the rest."""
+    return [(2 * n + 1) * count // (2 * _SAMPLES) for n in range(_SAMPLES)]
 
 
 def _count_overlaps(boxes: tuple[Floats, Floats, Floats, Floats], i: int) -> int:
@@ -477,8 +482,8 @@ def _draw(part: Part, notes: Notes) -> _Drawn:
 def _join(geometries: list[Any]) -> shapely.MultiPolygon:
     """The polygons in these, lines and points left out; two levels of collections at most."""
     parts = shapely.get_parts(shapely.get_parts(np.array(geometries, dtype=object)))
-    return shapely.multipolygons(
-        [part for part in parts if part.geom_type == "Polygon" and part.area > 0]
+    return shapely.MultiPolygon(
+        [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
     )
 
 
@@ -489,9 +494,15 @@ def _make_valid(geometry: shapely.MultiPolygon, notes: Notes) -> shapely.MultiPo
         geometry = _made_valid(geometry, notes)
     if not geometry.is_valid:
         raise PolygonError("irreparable", shapely.is_valid_reason(geometry))
-    if not geometry.area > 0:
+    kept = [part for part in geometry.geoms if not _is_sliver(part)]
+    if not kept:
         raise _no_area()
-    return geometry
+    return geometry if len(kept) == len(geometry.geoms) else shapely.MultiPolygon(kept)
+
+
+def _is_sliver(geometry: Any) -> bool:
+    """Thinner than 0.1 mm: what rounding leaves behind."""
+    return bool(2 * geometry.area <= 1e-9 * geometry.length)
 
 
 def _made_valid(geometry: Any, notes: Notes) -> shapely.MultiPolygon:
@@ -506,8 +517,8 @@ def _point_inside(geometry: shapely.MultiPolygon) -> shapely.Point:
     point = shapely.point_on_surface(geometry)
     if shapely.contains_xy(geometry, point.x, point.y):
         return point
-    # Slivers thinner than the distance between two floats have no inside to hit.
-    return shapely.get_point(shapely.get_exterior_ring(shapely.get_geometry(geometry, 0)), 0)
+    widest = max(geometry.geoms, key=lambda part: part.area)
+    return shapely.get_point(shapely.maximum_inscribed_circle(widest), 0)
 
 
 # Around the world
@@ -515,6 +526,8 @@ def _point_inside(geometry: shapely.MultiPolygon) -> shapely.Point:
 
 # The library walks its vertices in Python, about 40 µs each.
 _LIBRARY_VERTICES: Final = 2_000
+_MOST_TURNS: Final = 8
+_MOST_CROSSINGS: Final = 5_000
 
 
 def _leaves_map(part: Part) -> bool:
@@ -611,7 +624,7 @@ def _split_by_library(ring: Ring, area: float) -> Any:
         split = antimeridian.fix_polygon(
             shapely.Polygon(ring), fix_winding=True, great_circle=False
         )
-    except (AssertionError, ValueError, IndexError, shapely.errors.ShapelyError):
+    except (AssertionError, ValueError, IndexError, RecursionError, shapely.errors.ShapelyError):
         return None
     is_same = split.is_valid and abs(split.area - area) <= 1e-4 * area
     return split if is_same else None
@@ -624,8 +637,24 @@ def _windows(plane: Any) -> range:
 
 
 def _fold(plane: Any) -> Any:
+    if plane.is_empty:
+        return plane
+    _check_turns(plane)
     turns = [_turn(plane, turn) for turn in _windows(plane)]
-    return shapely.union_all(turns)
+    west, _, east, _ = plane.bounds
+    if east - west < 360:
+        return _join(turns)
+    # One overlay for each turn: union_all would merge the pieces one by one.
+    return reduce(shapely.union, turns)
+
+
+def _check_turns(plane: Any) -> None:
+    if len(_windows(plane)) > _MOST_TURNS:
+        raise PolygonError("too_many_turns", "A ring goes round the world again and again.")
+    turns = np.floor((shapely.get_coordinates(plane)[:, 0] + 180) / 360)
+    if np.count_nonzero(np.diff(turns)) > _MOST_CROSSINGS:
+        reason = f"A ring crosses ±180° more than {_MOST_CROSSINGS:,} times."
+        raise PolygonError("too_complex", reason)
 
 
 def _turn(plane: Any, turn: int) -> shapely.MultiPolygon:
@@ -651,8 +680,10 @@ def _simplify(geometry: shapely.MultiPolygon) -> shapely.MultiPolygon:
         if shapely.get_num_coordinates(simple) <= budget:
             return simple
         tolerance *= 1.3
-        simple = _simplify_once(_close_gaps(simple, tolerance), tolerance)
-    return _join([shapely.convex_hull(geometry)])
+        if _is_crowded(simple, tolerance):
+            break
+        simple = _simplify_once(_close_gaps(simple, tolerance), tolerance / 2)
+    return _outline(geometry)
 
 
 def _extent(geometry: shapely.MultiPolygon) -> float:
@@ -683,7 +714,23 @@ def _as_multi(geometry: Any) -> shapely.MultiPolygon:
     return geometry if geometry.geom_type == "MultiPolygon" else _join([geometry])
 
 
+def _is_crowded(geometry: shapely.MultiPolygon, gap: float) -> bool:
+    """Growing the parts would lay so many over each other that it took minutes."""
+    west, south, east, north = shapely.bounds(shapely.get_parts(geometry)).T
+    boxes = (west - gap, east + gap, south - gap, north + gap)
+    density = np.mean([_count_overlaps(boxes, part) for part in _sample(len(west))])
+    return bool(density > _DENSE and density * len(west) > _REPAIR_PAIRS)
+
+
+def _outline(geometry: shapely.MultiPolygon) -> shapely.MultiPolygon:
+    """Convex hull, one for each hemisphere so that none reaches around the world."""
+    halves = [shapely.box(-180, -90, 0, 90), shapely.box(0, -90, 180, 90)]
+    return _join([shapely.convex_hull(shapely.intersection(geometry, half)) for half in halves])
+
+
 def _close_gaps(geometry: shapely.MultiPolygon, gap: float) -> Any:
     """Neighbours nearer than two gaps grow together: thousands of houses become blocks."""
-    grown = shapely.buffer(geometry, gap, quad_segs=1)
-    return shapely.intersection(shapely.buffer(grown, -gap, quad_segs=1), WORLD)
+    # Mitred, or every corner of a house would be cut off.
+    corners = {"quad_segs": 1, "join_style": "mitre", "mitre_limit": 2}
+    grown = shapely.buffer(geometry, gap, **corners)
+    return shapely.intersection(shapely.buffer(grown, -gap, **corners), WORLD)

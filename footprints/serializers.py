@@ -24,6 +24,8 @@ PROPERTIES = (
 class FootprintSerializer(GeoFeatureModelSerializer):
     """A footprint with the copy of its polygon that is simplified for drawing."""
 
+    import_id = serializers.IntegerField(source="import_record_id", read_only=True)
+
     class Meta:
         model = Footprint
         id_field = "id"
@@ -31,12 +33,10 @@ class FootprintSerializer(GeoFeatureModelSerializer):
         fields: tuple[str, ...] = ("id", "simplified", *PROPERTIES)
 
 
-class RepairedFootprintSerializer(GeoFeatureModelSerializer):
+class RepairedFootprintSerializer(FootprintSerializer):
     """A footprint with its polygon whole, repaired where it had to be."""
 
-    class Meta:
-        model = Footprint
-        id_field = "id"
+    class Meta(FootprintSerializer.Meta):
         geo_field = "geometry"
         fields = ("id", "geometry", *PROPERTIES)
 

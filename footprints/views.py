@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -69,9 +70,7 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
     )
     def heatmap(self, request: Request) -> StreamingHttpResponse:
         footprints = self.filter_queryset(Footprint.objects.all())
-        return StreamingHttpResponse(
-            stream_points(footprints), content_type="application/geo+json"
-        )
+        return StreamingHttpResponse(stream_points(footprints), content_type="application/geo+json")
 
     @extend_schema(responses=OrgIdsSerializer)
     @action(

@@ -50,16 +50,15 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
     Run(database, lease, task).run(on_progress or (lambda tally: None))
 
 
-def find_unanswered() -> int | None:
-    """Kicks every import that waits; the first whose kick went unanswered is returned, to be run
-    by the caller: with Redis gone for good everything still gets done."""
+def kick_waiting(*, can_run: bool) -> int | None:
+    """Kicks every import that waits. Where the caller can run one itself, the first whose kick
+    went unanswered is returned to it: with Redis gone for good everything still gets done."""
     unanswered = None
     for record in Import.objects.waiting().order_by("pk"):
-        is_unanswered = record.kicked_at is not None and Import.objects.mark_kicked(record.pk)
-        if is_unanswered and unanswered is None:
-            unanswered = record.pk
-        else:
+        if record.kicked_at is None or not can_run or unanswered is not None:
             kick_import(record.pk)
+        elif Import.objects.mark_kicked(record.pk):
+            unanswered = record.pk
     return unanswered
 
 

@@ -31,8 +31,9 @@ class ImportQuerySet(models.QuerySet["Import"]):
     def mark_kicked(self, import_id: int) -> bool:
         """Notes that a worker was asked to run the import; False where that was done just now."""
         return bool(
-            self.filter(Q(kicked_at=None) | Q(kicked_at__lt=Now() - KICK_PATIENCE), pk=import_id)
-            .update(kicked_at=Now())
+            self.filter(
+                Q(kicked_at=None) | Q(kicked_at__lt=Now() - KICK_PATIENCE), pk=import_id
+            ).update(kicked_at=Now())
         )
 
     def cancel(self, import_id: int) -> bool:
@@ -99,9 +100,7 @@ class Import(models.Model):
             ),
         )
         indexes = (
-            models.Index(
-                name="import_active", fields=["status"], condition=Q(status__in=ACTIVE)
-            ),
+            models.Index(name="import_active", fields=["status"], condition=Q(status__in=ACTIVE)),
         )
 
     def __str__(self) -> str:

@@ -1,7 +1,5 @@
 """An import that runs in the terminal, with a progress bar."""
 
-from typing import TextIO
-
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,12 +24,12 @@ COLUMNS = (
 )
 
 
-def run_with_progress(record: Import, output: TextIO) -> Import:
+def run_with_progress(record: Import) -> Import:
     """Runs a queued import in this process and returns its row as it then is.
 
     Ctrl-C cancels the import: none of its rows are published.
     """
-    with Progress(*COLUMNS, console=Console(file=output)) as bar:
+    with Progress(*COLUMNS, console=Console(stderr=True)) as bar:
         task = bar.add_task(record.dataset, total=None, rows=0, rejects=0)
 
         def show(tally: Tally) -> None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Field, Model, QuerySet
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
@@ -61,7 +60,7 @@ class KeysetPagination(BasePagination):
     rows_key = "results"
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> Rows:
         self.request = request
         ordering = read_ordering(request, queryset.model, view)
@@ -95,9 +94,8 @@ class KeysetPagination(BasePagination):
         if not rows:
             return None
         row = rows[-1 if direction == "n" else 0]
-        text = json.dumps(
-            [direction, getattr(row, ordering.column), row.pk], cls=DjangoJSONEncoder
-        )
+        # `str`, since Django's own encoder cuts a timestamp to milliseconds, and the walk would not end.
+        text = json.dumps([direction, getattr(row, ordering.column), row.pk], default=str)
         url = self.request.build_absolute_uri()
         return replace_query_param(url, "cursor", urlsafe_b64encode(text.encode()).decode())
 
@@ -126,7 +124,9 @@ class KeysetPagination(BasePagination):
                 f"how to count (default: exact up to {MAX_EXACT_COUNT} rows, else estimated)",
                 {"type": "string", "enum": list(COUNT_MODES)},
             ),
-            _describe("ordering", "a column, - for descending", {"type": "string", "enum": columns}),
+            _describe(
+                "ordering", "a column, - for descending", {"type": "string", "enum": columns}
+            ),
         ]
 
 
@@ -221,11 +221,11 @@ def _estimate_rows(queryset: QuerySet[Any]) -> int:
 
 
 def read_ordering(request: Request, model: type[Model], view: APIView | None) -> Ordering:
-    text = request.query_params.get("ordering") or getattr(view, "ordering", "id")
+    text = str(request.query_params.get("ordering") or getattr(view, "ordering", "id"))
     name = text.removeprefix("-")
     if name not in getattr(view, "ordering_fields", ()):
         raise ValidationError({"ordering": f"“{name[:40]}” is not a column to order by"})
-    field = model._meta.get_field(name)
+    field = get_column(model, name)
     return Ordering(field.attname, not text.startswith("-"), field.null)
 
 
@@ -239,10 +239,16 @@ def read_cursor(request: Request, model: type[Model], ordering: Ordering) -> Cur
             raise ValueError(text)
         if value is None and not ordering.is_nullable:
             raise ValueError(text)
-        field = model._meta.get_field(ordering.column)
+        field = get_column(model, ordering.column)
         return Cursor(direction, None if value is None else field.to_python(value), pk)
     except (ValueError, TypeError, Base64Error, InvalidValue, RecursionError) as error:
         raise ValidationError({"cursor": "not a cursor of this list"}) from error
+
+
+def get_column(model: type[Model], name: str) -> Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, Field)  # noqa: S101 (a view's `ordering_fields` are columns)
+    return field
 
 
 def read_page_size(request: Request) -> int:
@@ -270,5 +276,3 @@ def _describe(name: str, description: str, schema: Mapping[str, Any]) -> dict[st
         "description": description,
         "schema": schema,
     }
-
-

@@ -7,37 +7,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('imports', '0001_initial'),
+        ("imports", "0001_initial"),
     ]
 
     operations = [
         CreateExtension("postgis"),
         migrations.CreateModel(
-            name='Footprint',
+            name="Footprint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('org_id', models.BigIntegerField()),
-                ('source_event_timestamp', models.DateTimeField()),
-                ('original', models.TextField(help_text="the polygon's text exactly as received")),
-                ('original_sha256', models.BinaryField(max_length=32)),
-                ('geometry', django.contrib.gis.db.models.fields.MultiPolygonField(help_text='valid, split at the antimeridian', srid=4326)),
-                ('simplified', django.contrib.gis.db.models.fields.MultiPolygonField(help_text='for drawing', spatial_index=False, srid=4326)),
-                ('point', django.contrib.gis.db.models.fields.PointField(help_text='on the surface', srid=4326)),
-                ('area_m2', models.FloatField()),
-                ('vertex_count', models.BigIntegerField()),
-                ('original_vertex_count', models.BigIntegerField()),
-                ('repairs', models.JSONField(help_text='what was repaired and why: code and reason of each')),
-                ('area_change', models.FloatField(blank=True, help_text='(after - before) / before; empty where before is 0', null=True)),
-                ('line', models.BigIntegerField(help_text='physical line of the file, header = 1')),
-                ('import_record', models.ForeignKey(db_column='import_id', db_index=False, on_delete=django.db.models.deletion.PROTECT, to='imports.import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("org_id", models.BigIntegerField()),
+                ("source_event_timestamp", models.DateTimeField()),
+                ("original", models.TextField(help_text="the polygon's text exactly as received")),
+                ("original_sha256", models.BinaryField(max_length=32)),
+                (
+                    "geometry",
+                    django.contrib.gis.db.models.fields.MultiPolygonField(
+                        help_text="valid, split at the antimeridian", srid=4326
+                    ),
+                ),
+                (
+                    "simplified",
+                    django.contrib.gis.db.models.fields.MultiPolygonField(
+                        help_text="for drawing", spatial_index=False, srid=4326
+                    ),
+                ),
+                (
+                    "point",
+                    django.contrib.gis.db.models.fields.PointField(
+                        help_text="on the surface", srid=4326
+                    ),
+                ),
+                ("area_m2", models.FloatField()),
+                ("vertex_count", models.BigIntegerField()),
+                ("original_vertex_count", models.BigIntegerField()),
+                (
+                    "repairs",
+                    models.JSONField(
+                        help_text="what was repaired and why: code and reason of each"
+                    ),
+                ),
+                (
+                    "area_change",
+                    models.FloatField(
+                        blank=True,
+                        help_text="(after - before) / before; empty where before is 0",
+                        null=True,
+                    ),
+                ),
+                ("line", models.BigIntegerField(help_text="physical line of the file, header = 1")),
+                (
+                    "import_record",
+                    models.ForeignKey(
+                        db_column="import_id",
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="imports.import",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['source_event_timestamp'], name='footprint_when'), models.Index(fields=['import_record'], name='footprint_import')],
-                'constraints': [models.UniqueConstraint(fields=('org_id', 'source_event_timestamp', 'original_sha256'), name='footprint_once'), models.CheckConstraint(condition=models.Q(('area_m2__gte', 0)), name='footprint_area_not_negative')],
+                "indexes": [
+                    models.Index(fields=["source_event_timestamp"], name="footprint_when"),
+                    models.Index(fields=["import_record"], name="footprint_import"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("org_id", "source_event_timestamp", "original_sha256"),
+                        name="footprint_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("area_m2__gte", 0)), name="footprint_area_not_negative"
+                    ),
+                ],
             },
         ),
         # Distributed by org_id, PostgreSQL can only keep a key unique that contains org_id.

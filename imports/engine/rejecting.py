@@ -14,7 +14,9 @@ MAX_REJECTS = 10_000
 MAX_REJECTS_SHARE = 0.05
 
 
-def insert_rejects(cursor: psycopg.Cursor[Any], import_id: int, refusals: Iterable[Refusal]) -> None:
+def insert_rejects(
+    cursor: psycopg.Cursor[Any], import_id: int, refusals: Iterable[Refusal]
+) -> None:
     """Writes refusals as rows of `imports_reject`, inside the caller's transaction."""
     columns = 'import_id, line, byte_offset, "column", code, reason, raw, raw_bytes'
     with cursor.copy(f"COPY imports_reject ({columns}) FROM STDIN") as copy:
@@ -39,9 +41,13 @@ def show_raw(raw: bytes) -> str:
     return raw[:KEPT_BYTES].decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
-def check_first_lines(refusals: Iterable[Refusal]) -> None:
-    """Raises ImportFailure where so much of the beginning is refused that the file must be wrong."""
-    early = sum(refusal.record.line <= FIRST_LINES + 1 for refusal in refusals)
+def count_early(refusals: Iterable[Refusal]) -> int:
+    """How many of the refused records stand in the file's first lines."""
+    return sum(refusal.record.line <= FIRST_LINES + 1 for refusal in refusals)
+
+
+def check_first_lines(early: int) -> None:
+    """Raises ImportFailure where so much of the beginning is refused: this is the wrong file."""
     if early >= MAX_REJECTS_IN_FIRST_LINES:
         detail = f"{early} of the first {FIRST_LINES} lines were refused: is this the right file?"
         raise ImportFailure("too_many_rejects", detail)

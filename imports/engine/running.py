@@ -24,7 +24,7 @@ from imports.engine.leasing import (
     update_import,
 )
 from imports.engine.records import Chunk, Dataset, ImportFailure, Prepared
-from imports.engine.rejecting import check_budget, check_first_lines
+from imports.engine.rejecting import check_budget, check_first_lines, count_early
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Tally:
         self.bytes_done = 0
         self.rows_loaded = 0
         self.rows_rejected = 0
+        self.early_rejects = 0
         self._samples: deque[tuple[float, int, int]] = deque()
 
     def start(self, ledger: Ledger | None, bytes_total: int | None) -> None:
@@ -61,6 +62,7 @@ class Tally:
     def add(self, chunk: Chunk, prepared: Prepared) -> None:
         self.bytes_done = chunk.byte_end
         self.rows_loaded += len(prepared.rows)
+        self.early_rejects += count_early(prepared.refusals)
         self.rows_rejected += len(prepared.refusals) + len(chunk.refusals)
         self._sample()
 
@@ -145,7 +147,11 @@ class Run:
 
     def _begin(self, connection: Connection, header: tuple[str, ...], source: Source) -> None:
         table = self.task.dataset.staging_table(self.lease.import_id)
-        values = {"header": list(header), "etag": source.etag, "last_modified": source.last_modified}
+        values = {
+            "header": list(header),
+            "etag": source.etag,
+            "last_modified": source.last_modified,
+        }
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
             self.task.dataset.create_staging(cursor, table)
@@ -154,8 +160,7 @@ class Run:
     def _copy(self, connection: Connection, chunk: Chunk, prepared: Prepared) -> None:
         copy_chunk(connection, self.lease, self.task.dataset, chunk, prepared)
         self.tally.add(chunk, prepared)
-        if chunk.seq == 0:
-            check_first_lines(prepared.refusals)
+        check_first_lines(self.tally.early_rejects)
         check_budget(self.tally.rows_rejected, self.tally.rows_loaded, self.task.max_rejects)
 
     def _check_length(self, bytes_read: int) -> None:

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,94 +18,235 @@ class Migration(migrations.Migration):
         # Every import loads into a table of its own there before anything is published.
         migrations.RunSQL("CREATE SCHEMA IF NOT EXISTS staging", "DROP SCHEMA staging"),
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('dataset', models.CharField(max_length=50)),
-                ('url', models.TextField(help_text='http, https, or file for a file of the server')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('publishing', 'Publishing'), ('finished', 'Finished'), ('failed', 'Failed'), ('cancelling', 'Cancelling'), ('cancelled', 'Cancelled'), ('unchanged', 'Unchanged')], default='queued', max_length=10)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('force', models.BooleanField(default=False, help_text='import although nothing has changed')),
-                ('expected_sha256', models.CharField(blank=True, default='', max_length=64)),
-                ('max_rejects', models.BigIntegerField(blank=True, null=True)),
-                ('kicked_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.BigIntegerField(default=0)),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('etag', models.TextField(blank=True, default='')),
-                ('last_modified', models.TextField(blank=True, default='')),
-                ('sha256', models.CharField(blank=True, default='', max_length=64)),
-                ('header', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('bytes_done', models.BigIntegerField(default=0)),
-                ('bytes_total', models.BigIntegerField(blank=True, null=True)),
-                ('rows_loaded', models.BigIntegerField(default=0)),
-                ('rows_rejected', models.BigIntegerField(default=0)),
-                ('rows_added', models.BigIntegerField(default=0, help_text='rows that were new to the dataset')),
-                ('bytes_per_second', models.FloatField(default=0)),
-                ('rows_per_second', models.FloatField(default=0)),
-                ('error_code', models.CharField(blank=True, default='', max_length=50)),
-                ('error_detail', models.TextField(blank=True, default='')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('same_as', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='imports.import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("dataset", models.CharField(max_length=50)),
+                (
+                    "url",
+                    models.TextField(help_text="http, https, or file for a file of the server"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("publishing", "Publishing"),
+                            ("finished", "Finished"),
+                            ("failed", "Failed"),
+                            ("cancelling", "Cancelling"),
+                            ("cancelled", "Cancelled"),
+                            ("unchanged", "Unchanged"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "force",
+                    models.BooleanField(
+                        default=False, help_text="import although nothing has changed"
+                    ),
+                ),
+                ("expected_sha256", models.CharField(blank=True, default="", max_length=64)),
+                ("max_rejects", models.BigIntegerField(blank=True, null=True)),
+                ("kicked_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.BigIntegerField(default=0)),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("etag", models.TextField(blank=True, default="")),
+                ("last_modified", models.TextField(blank=True, default="")),
+                ("sha256", models.CharField(blank=True, default="", max_length=64)),
+                (
+                    "header",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
+                ("bytes_done", models.BigIntegerField(default=0)),
+                ("bytes_total", models.BigIntegerField(blank=True, null=True)),
+                ("rows_loaded", models.BigIntegerField(default=0)),
+                ("rows_rejected", models.BigIntegerField(default=0)),
+                (
+                    "rows_added",
+                    models.BigIntegerField(
+                        default=0, help_text="rows that were new to the dataset"
+                    ),
+                ),
+                ("bytes_per_second", models.FloatField(default=0)),
+                ("rows_per_second", models.FloatField(default=0)),
+                ("error_code", models.CharField(blank=True, default="", max_length=50)),
+                ("error_detail", models.TextField(blank=True, default="")),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "same_as",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="imports.import",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Chunk',
+            name="Chunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('byte_start', models.BigIntegerField()),
-                ('byte_end', models.BigIntegerField()),
-                ('line_start', models.BigIntegerField()),
-                ('line_end', models.BigIntegerField()),
-                ('row_count', models.BigIntegerField()),
-                ('reject_count', models.BigIntegerField()),
-                ('crc32', models.BigIntegerField()),
-                ('committed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('import_record', models.ForeignKey(db_column='import_id', on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='imports.import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seq", models.BigIntegerField()),
+                ("byte_start", models.BigIntegerField()),
+                ("byte_end", models.BigIntegerField()),
+                ("line_start", models.BigIntegerField()),
+                ("line_end", models.BigIntegerField()),
+                ("row_count", models.BigIntegerField()),
+                ("reject_count", models.BigIntegerField()),
+                ("crc32", models.BigIntegerField()),
+                (
+                    "committed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "import_record",
+                    models.ForeignKey(
+                        db_column="import_id",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="chunks",
+                        to="imports.import",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Reject',
+            name="Reject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('line', models.BigIntegerField(help_text='physical line where the record starts, header = 1')),
-                ('byte_offset', models.BigIntegerField()),
-                ('column', models.TextField(blank=True, default='')),
-                ('code', models.CharField(max_length=50)),
-                ('reason', models.TextField()),
-                ('raw', models.TextField(blank=True, default='', help_text='at most its first 64 KiB')),
-                ('raw_bytes', models.BigIntegerField(help_text="the record's full length")),
-                ('import_record', models.ForeignKey(db_column='import_id', on_delete=django.db.models.deletion.CASCADE, related_name='rejects', to='imports.import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "line",
+                    models.BigIntegerField(
+                        help_text="physical line where the record starts, header = 1"
+                    ),
+                ),
+                ("byte_offset", models.BigIntegerField()),
+                ("column", models.TextField(blank=True, default="")),
+                ("code", models.CharField(max_length=50)),
+                ("reason", models.TextField()),
+                (
+                    "raw",
+                    models.TextField(blank=True, default="", help_text="at most its first 64 KiB"),
+                ),
+                ("raw_bytes", models.BigIntegerField(help_text="the record's full length")),
+                (
+                    "import_record",
+                    models.ForeignKey(
+                        db_column="import_id",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rejects",
+                        to="imports.import",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='import',
-            index=models.Index(condition=models.Q(('status__in', frozenset(['cancelling', 'publishing', 'queued', 'running']))), fields=['status'], name='import_active'),
+            model_name="import",
+            index=models.Index(
+                condition=models.Q(
+                    ("status__in", frozenset(["cancelling", "publishing", "queued", "running"]))
+                ),
+                fields=["status"],
+                name="import_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'publishing', 'finished', 'failed', 'cancelling', 'cancelled', 'unchanged'])), name='import_status_known'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "queued",
+                            "running",
+                            "publishing",
+                            "finished",
+                            "failed",
+                            "cancelling",
+                            "cancelled",
+                            "unchanged",
+                        ],
+                    )
+                ),
+                name="import_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('status__in', frozenset(['cancelled', 'failed', 'finished', 'unchanged']))), models.Q(('ended_at__isnull', True), ('status__in', frozenset(['cancelling', 'publishing', 'queued', 'running']))), _connector='OR'), name='import_ended_has_ended_at'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("ended_at__isnull", False),
+                        ("status__in", frozenset(["cancelled", "failed", "finished", "unchanged"])),
+                    ),
+                    models.Q(
+                        ("ended_at__isnull", True),
+                        (
+                            "status__in",
+                            frozenset(["cancelling", "publishing", "queued", "running"]),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="import_ended_has_ended_at",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 'failed'), ('error_code', ''), _connector='XOR'), name='import_failed_has_error'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status", "failed"), ("error_code", ""), _connector="XOR"),
+                name="import_failed_has_error",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.UniqueConstraint(fields=('import_record', 'seq'), name='chunk_once'),
+            model_name="chunk",
+            constraint=models.UniqueConstraint(fields=("import_record", "seq"), name="chunk_once"),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.CheckConstraint(condition=models.Q(('byte_end__gt', models.F('byte_start'))), name='chunk_not_empty'),
+            model_name="chunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("byte_end__gt", models.F("byte_start"))), name="chunk_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reject',
-            constraint=models.UniqueConstraint(fields=('import_record', 'byte_offset'), name='reject_once'),
+            model_name="reject",
+            constraint=models.UniqueConstraint(
+                fields=("import_record", "byte_offset"), name="reject_once"
+            ),
         ),
     ]

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if "://" not in source and not Path(source).is_file():
             raise CommandError(f"there is no file {source}")
         record = create_import("footprints", source, max_rejects=options["max_rejects"])
-        record = run_with_progress(record, self.stderr)
+        record = run_with_progress(record)
         self.stdout.write(
             f"import {record.pk} {record.status}: {record.rows_loaded} rows loaded"
             f" ({record.rows_added} new), {record.rows_rejected} rejected"

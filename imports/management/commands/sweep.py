@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from imports.jobs import drop_stale_staging, find_unanswered
+from imports.jobs import drop_stale_staging, kick_waiting
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         is_busy = child is not None and child.poll() is None
         try:
             drop_stale_staging()
-            import_id = None if is_busy else find_unanswered()
+            import_id = kick_waiting(can_run=not is_busy)
         except DatabaseError as error:
             self.stderr.write(f"the database does not answer: {error}")
             return child

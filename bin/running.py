@@ -1,0 +1,200 @@
+"""What `bin/up` does: prepares everything, then keeps the project running in the foreground."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from environment import (
+    read_env_file,
+    read_port,
+    read_secret_key,
+    read_settings,
+    write_private,
+)
+from machine import (
+    CHECKOUT,
+    Needs,
+    Workshop,
+    check_disk,
+    check_port,
+    collect_static,
+    ensure_packages,
+    hold_lock,
+    make_private_folder,
+    step,
+    sync_npm,
+    sync_python,
+)
+from stores import Home, choose_home, make_enterable, make_folders, start_postgres, start_redis
+from supervisor import (
+    Refusal,
+    StopRequested,
+    Supervisor,
+    kill_leftovers,
+    say,
+)
+
+LOCAL = CHECKOUT / ".local"
+LOGS = LOCAL / "log"
+WRITTEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS", "ANONYMOUS_ACCESS", "DEBUG")
+WEB_START_SECONDS = 60.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    if arguments:
+        say("bin/up takes no arguments; it is configured by the environment and by .env.")
+        return 2
+    return guard(up)
+
+
+def guard(body: Callable[[], int]) -> int:
+    """Turns what can be expected to go wrong into one sentence."""
+    try:
+        return body()
+    except Refusal as refusal:
+        say(str(refusal))
+    except StopRequested as stop:
+        return 128 + stop.signal_number
+    except OSError as error:
+        say(f"{error.filename or 'This machine'}: {error.strerror or error}.")
+    return 1
+
+
+def up() -> int:
+    settings = read_settings(CHECKOUT)
+    port = read_port(settings)
+    make_enterable(LOCAL)
+    make_private_folder(LOGS)
+    with hold_lock(LOCAL / "up.lock", "bin/up"), Supervisor(LOCAL) as supervisor:
+        kill_leftovers(LOCAL)
+        check_port(port)
+        check_disk(LOCAL)
+        serve(prepare(supervisor, settings), port)
+        return stay(supervisor)
+
+
+def prepare(supervisor: Supervisor, settings: Mapping[str, str]) -> Workshop:
+    """Returns the workshop whose environment the project's processes see."""
+    needs = Needs(postgres=not settings.get("DATABASE_URL"), redis=not settings.get("REDIS_URL"))
+    workshop = Workshop(supervisor, LOGS, settings)
+    ensure_packages(needs, workshop)
+    sync_python(workshop, "--no-dev", "--inexact")
+    settings = with_secret_key(start_stores(supervisor, settings, needs))
+    write_settings(settings)
+    workshop = Workshop(supervisor, LOGS, settings)
+    sync_npm(workshop)
+    collect_static(workshop)
+    with step("Database schema"):
+        command = (workshop.python, "manage.py", "migrate", "--noinput")
+        workshop.run(workshop.program("migrate", *command))
+    return workshop
+
+
+def with_secret_key(settings: Mapping[str, str]) -> dict[str, str]:
+    key = settings.get("SECRET_KEY") or read_secret_key(LOCAL / "secret_key")
+    return {**settings, "SECRET_KEY": key}
+
+
+def write_settings(settings: Mapping[str, str]) -> None:
+    """What nobody set, for a manage.py that is run by hand."""
+    given = {**read_env_file(CHECKOUT / ".env"), **os.environ}
+    chosen = {name: settings[name] for name in WRITTEN if not given.get(name)}
+    write_private(LOCAL / "env", "".join(f"{name}={value}\n" for name, value in chosen.items()))
+
+
+def start_stores(
+    supervisor: Supervisor, settings: Mapping[str, str], needs: Needs
+) -> dict[str, str]:
+    found = dict(settings)
+    if not (needs.postgres or needs.redis):
+        return found
+    home = prepare_home(LOCAL)
+    if needs.postgres:
+        with step("PostgreSQL"):
+            start_postgres(supervisor, home, LOGS)
+        found["DATABASE_URL"] = home.database_url
+    if needs.redis:
+        with step("Redis"):
+            start_redis(supervisor, home, LOGS)
+        found["REDIS_URL"] = home.redis_url
+    return found
+
+
+def prepare_home(local: Path) -> Home:
+    home = choose_home(CHECKOUT, local)
+    make_folders(home)
+    check_disk(home.data)
+    if home.data != local:
+        say(f"The user {home.user} cannot enter {local}: the database is in {home.data}.")
+    return home
+
+
+def bootstrap(workshop: Workshop) -> None:
+    """Its output holds the password of a new admin user: for the terminal, never for a log."""
+    started_at = time.monotonic()
+    program = workshop.program("bootstrap", workshop.python, "manage.py", "bootstrap")
+    workshop.run(replace(program, shows_output=True))
+    say(f"Admin user and sample data ... {time.monotonic() - started_at:.1f} s")
+
+
+def serve(workshop: Workshop, port: int) -> None:
+    """The worker and the sweeper come last: on a small machine they slow the others' start."""
+    manage = (workshop.python, "manage.py")
+    supervisor = workshop.supervisor
+    web = supervisor.keep_running(workshop.program("web", *web_command(workshop, port)))
+    bootstrap(workshop)
+    with step("Web server"):
+        supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
+    serializer = ("--serializer", "rq.serializers.JSONSerializer")
+    supervisor.keep_running(workshop.program("worker", *manage, "rqworker", "imports", *serializer))
+    supervisor.keep_running(workshop.program("sweeper", *manage, "sweep"))
+    say_where_to_look(port)
+
+
+def web_command(workshop: Workshop, port: int) -> tuple[str, ...]:
+    # As a module: the scripts in .venv name the folder in which it was made.
+    return (
+        *(workshop.python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8"),
+        *("--respawn-failed-workers", "--respawn-interval", "1", "--workers-kill-timeout", "5"),
+    )
+
+
+def answers_health(port: int) -> bool:
+    """Any answer but a server error: hosts and https may be restricted by the settings."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def say_where_to_look(port: int) -> None:
+    site = f"http://127.0.0.1:{port}"
+    say("")
+    say(f"Overview  {site}/")
+    say(f"API       {site}/api/docs/")
+    say(f"Admin     {site}/admin/")
+    say(f"Heatmap   {site}/api/v1/footprints/heatmap/")
+    say(f"Logs      {LOCAL / 'log'}")
+    say("")
+    say("Ctrl-C stops everything.")
+
+
+def stay(supervisor: Supervisor) -> int:
+    """A signal is the ordinary end of a run that got this far."""
+    try:
+        supervisor.watch()
+    except StopRequested:
+        say("Stopping ...")
+        supervisor.stop()
+        say("Stopped.")
+    return 0

@@ -1,0 +1,38 @@
+"""OpenAPI: the one shape of errors, told for every operation."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+DESCRIPTIONS = {
+    "400": "A parameter or the body is at fault: `attr` names which.",
+    "401": "The credentials are missing or not valid.",
+    "403": "These credentials do not allow this.",
+    "404": "There is no such thing.",
+}
+
+
+class ErrorDetailSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    attr = serializers.CharField(allow_null=True)
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    errors = ErrorDetailSerializer(many=True)  # type: ignore[assignment] # a field, no attribute
+
+
+class ErrorAutoSchema(AutoSchema):
+    """Adds the errors that any endpoint may answer with."""
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
+        for status, description in DESCRIPTIONS.items():
+            if status not in bodies:
+                body = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                    ErrorSerializer, status, ["application/json"]
+                )
+                bodies[status] = body | {"description": description}
+        return bodies

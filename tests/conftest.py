@@ -1,0 +1,27 @@
+"""What all tests share: the API as an anonymous reader sees it, and the real files."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+REAL_DATA = Path(
+    os.environ.get("CATCHMENT_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
+
+
+@pytest.fixture
+def api(settings: Settings) -> APIClient:
+    """A client that has not signed in, where anybody may read."""
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    return APIClient()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files, which are not part of the project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"the real files are not here: {REAL_DATA} does not exist")
+    return REAL_DATA
