@@ -21,6 +21,15 @@ for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "env"):
         env.read_env(file)
 
 
+def read_flag(name: str) -> bool:
+    """Variable `name` as yes or no (no where unset); raises ImproperlyConfigured on any other."""
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    text = env.str(name, default="0").lower()
+    if text not in words:
+        raise ImproperlyConfigured(f"{name}: {text} is neither 1 nor 0")
+    return words[text]
+
+
 def read_choices(name: str, allowed: set[str]) -> frozenset[str]:
     """The comma-separated words of variable `name`; raises ImproperlyConfigured on any other."""
     words = frozenset(word.strip() for word in env.list(name, default=[]) if word.strip())
@@ -56,7 +65,7 @@ def read_redis(name: str) -> str:
 
 
 # What runs
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="")

@@ -22,8 +22,12 @@ CONNECTION_KEYS = ("dbname", "user", "password", "host", "port")
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
     """Queues an import of a URL or of a file's path. The caller kicks it after the commit."""
-    url = source if "://" in source else Path(source).resolve().as_uri()
-    return Import.objects.create(dataset=dataset, url=url, **fields)
+    return Import.objects.create(dataset=dataset, url=name_source(source), **fields)
+
+
+def name_source(source: str) -> str:
+    """The URL of a source: itself, or that of a file's absolute path."""
+    return source if "://" in source else Path(source).resolve().as_uri()
 
 
 def kick_import(import_id: int) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import django_rq
 import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -17,6 +18,12 @@ def api(settings: Settings) -> APIClient:
     """A client that has not signed in, where anybody may read."""
     settings.ANONYMOUS_ACCESS = frozenset({"read"})
     return APIClient()
+
+
+@pytest.fixture
+def empty_queue() -> None:
+    """Nothing waits in Redis from an earlier test."""
+    django_rq.get_queue("imports").empty()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ class KeysetPagination(BasePagination):
         if not rows:
             return None
         row = rows[-1 if direction == "n" else 0]
-        # `str`, since Django's own encoder cuts a timestamp to milliseconds, and the walk would not end.
+        # `str`, since Django's own encoder cuts timestamps to milliseconds: the walk would not end.
         text = json.dumps([direction, getattr(row, ordering.column), row.pk], default=str)
         url = self.request.build_absolute_uri()
         return replace_query_param(url, "cursor", urlsafe_b64encode(text.encode()).decode())

@@ -19,10 +19,14 @@ URL = "/api/v1/imports/"
 @pytest.fixture
 def records() -> list[Import]:
     days = [datetime(2024, 7, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
-    return [
+    records: list[Import] = [
         ImportFactory(dataset=name, started_at=day, rows_loaded=rows, rows_per_second=rows / 2)
         for name, day, rows in zip(["a", "b", "c"], days, [10, 20, 30], strict=True)
-    ] + [ImportFactory(dataset="d", started_at=None, force=True, url="https://100%_x.example/")]
+    ]
+    odd: Import = ImportFactory(
+        dataset="d", started_at=None, force=True, url="https://100%_x.example/"
+    )
+    return [*records, odd]
 
 
 @pytest.mark.django_db

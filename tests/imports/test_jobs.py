@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import django_rq
 import pytest
@@ -13,18 +14,15 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from footprints.models import Footprint
 from imports.choices import Status
 from imports.jobs import create_import, drop_stale_staging, kick_import, kick_waiting
 from imports.models import Import
 from tests.factories.imports import ImportFactory
 from tests.files import write_file, write_square
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _empty_queue() -> None:
-    django_rq.get_queue("imports").empty()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 @pytest.fixture
@@ -34,18 +32,23 @@ def source(tmp_path: Path) -> str:
     return str(file)
 
 
-def run_command(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Runs manage.py as a process of its own, on the test's database."""
+def start_command(*arguments: str) -> subprocess.Popen[str]:
+    """Starts manage.py as a process of its own, on the test's database."""
     database = connection.settings_dict
-    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}"
-    return subprocess.run(
+    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={quote(database['HOST'])}"
+    return subprocess.Popen(
         [sys.executable, str(django_settings.BASE_DIR / "manage.py"), *arguments],
         env=os.environ | {"DATABASE_URL": url},
-        timeout=seconds,
-        check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def run_command(*arguments: str) -> None:
+    process = start_command(*arguments)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
 
 
 def test_file_path_becomes_a_file_url_of_its_absolute_path(tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_real_worker_runs_a_kicked_import(source: str) -> None:
     record = create_import("footprints", source)
     kick_import(record.pk)
 
-    serializer = django_settings.RQ_QUEUES["imports"]["SERIALIZER"]
+    serializer = str(django_settings.RQ_QUEUES["imports"]["SERIALIZER"])
     run_command("rqworker", "imports", "--burst", "--serializer", serializer)
 
     record.refresh_from_db()
@@ -112,6 +115,21 @@ def test_busy_sweeper_kicks_again_instead(source: str) -> None:
 
     assert kick_waiting(can_run=False) is None
     assert len(django_rq.get_queue("imports")) == 1
+
+
+def test_real_sweeper_runs_what_no_worker_took(source: str) -> None:
+    record = create_import("footprints", source)
+    Import.objects.update(kicked_at=timezone.now() - timedelta(seconds=11))
+
+    sweeper = start_command("sweep", "--interval", "0.2")
+    try:
+        wait_until(lambda: Import.objects.get(pk=record.pk).status == Status.FINISHED, seconds=30)
+    finally:
+        sweeper.terminate()
+        output, _ = sweeper.communicate(timeout=20)
+
+    assert sweeper.returncode == 0, output
+    assert Footprint.objects.count() == 3
 
 
 def test_staging_of_an_import_that_cannot_go_on_is_dropped() -> None:

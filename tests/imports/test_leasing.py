@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from imports.engine.leasing import (
 from imports.jobs import read_connection_parameters
 from imports.models import Import
 from tests.factories.imports import ImportFactory
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,7 +116,7 @@ def test_successor_ends_an_owner_that_sleeps_inside_its_transaction(record: Impo
 def is_alive(connection: Connection) -> bool:
     try:
         connection.execute("SELECT 1")
-    except Exception:
+    except psycopg.OperationalError:
         return False
     return True
 
@@ -150,11 +152,3 @@ def test_heartbeat_tells_that_the_lease_is_gone(
         heartbeat.join(5)
         with pytest.raises(LeaseLost):
             heartbeat.check()
-
-
-def wait_until(condition: object, seconds: float = 5.0) -> None:
-    assert callable(condition)
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from footprints.models import Footprint
 from imports.choices import Status
-from imports.engine import cutting, running
+from imports.engine import copying, cutting, running
 from imports.engine.leasing import Lease, claim_import, connect
 from imports.engine.running import Tally
 from imports.jobs import create_import, read_connection_parameters, run_import
@@ -197,7 +197,7 @@ def test_successor_goes_on_from_the_ledger(tmp_path: Path, monkeypatch: pytest.M
 
 def die_after(monkeypatch: pytest.MonkeyPatch, *, chunks: int) -> None:
     """Ends the run, as a kill would, before the next chunk is committed."""
-    copy_chunk = running.copy_chunk
+    copy_chunk = copying.copy_chunk
     calls: Iterator[int] = iter(range(chunks))
 
     def copy_or_die(*args: object, **kwargs: object) -> None:
@@ -229,7 +229,10 @@ def test_cancelled_import_publishes_nothing(tmp_path: Path) -> None:
     file.write_bytes(write_file(write_square(n) for n in range(20)))
     record = create_import("footprints", str(file))
 
-    run_import(record.pk, lambda tally: Import.objects.cancel(record.pk) and None)
+    def cancel(tally: Tally) -> None:
+        Import.objects.cancel(record.pk)
+
+    run_import(record.pk, cancel)
 
     record.refresh_from_db()
     assert record.status == Status.CANCELLED

@@ -8,10 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
 from footprints.models import Footprint
-from imports.jobs import create_import, kick_import
+from imports.choices import ACTIVE
+from imports.jobs import create_import, kick_import, name_source
+from imports.models import Import
 
 SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
 
@@ -38,10 +39,11 @@ class Command(BaseCommand):
         self.stdout.write(f"created the user {name}{shown}")
 
     def _queue_footprints(self) -> None:
-        source = settings.FOOTPRINTS_SOURCE
-        if not source and Footprint.objects.exists():
+        if not settings.FOOTPRINTS_SOURCE and Footprint.objects.exists():
             return
-        with transaction.atomic():
-            record = create_import("footprints", source or str(SAMPLE))
-            transaction.on_commit(lambda: kick_import(record.pk))
-        self.stdout.write(f"queued {source or 'the bundled sample'} as import {record.pk}")
+        source = settings.FOOTPRINTS_SOURCE or str(SAMPLE)
+        if Import.objects.filter(url=name_source(source), status__in=ACTIVE).exists():
+            return
+        record = create_import("footprints", source)
+        kick_import(record.pk)
+        self.stdout.write(f"queued {source} as import {record.pk}")

@@ -1,0 +1,78 @@
+"""What the first start makes."""
+
+from pathlib import Path
+
+import django_rq
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from pytest_django import Settings
+
+from config.management.commands.bootstrap import SAMPLE
+from imports.jobs import run_import
+from imports.models import Import
+from tests.factories.footprints import FootprintFactory
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+
+
+def test_admin_is_made_once_with_a_random_password(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("bootstrap")
+    first = capsys.readouterr().out
+    call_command("bootstrap")
+    second = capsys.readouterr().out
+
+    user = get_user_model().objects.get()
+    password = first.split("password ")[1].split(" ")[0]
+    assert (user.username, user.is_superuser) == ("admin", True)
+    assert user.check_password(password)
+    assert "password" not in second
+
+
+def test_admin_is_made_as_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_USERNAME", "ada")
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "chosen-by-ada")
+
+    call_command("bootstrap")
+
+    assert get_user_model().objects.get(username="ada").check_password("chosen-by-ada")
+    assert "chosen-by-ada" not in capsys.readouterr().out
+
+
+def test_bundled_sample_is_queued_where_there_is_nothing_yet() -> None:
+    call_command("bootstrap")
+
+    record = Import.objects.get()
+    assert record.url == SAMPLE.resolve().as_uri()
+    [job] = django_rq.get_queue("imports").jobs
+    assert job.args == [record.pk]
+    run_import(record.pk)
+    record.refresh_from_db()
+    assert (record.status, record.rows_loaded, record.rows_rejected) == ("finished", 200, 0)
+
+
+def test_nothing_is_queued_where_footprints_are_there() -> None:
+    FootprintFactory()
+    before = Import.objects.count()
+
+    call_command("bootstrap")
+
+    assert Import.objects.count() == before
+
+
+def test_chosen_source_is_queued_at_every_start_but_not_twice_at_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    FootprintFactory()
+    settings.FOOTPRINTS_SOURCE = str(tmp_path / "events.csv")
+
+    call_command("bootstrap")
+    call_command("bootstrap")
+    queued = Import.objects.filter(url=(tmp_path / "events.csv").as_uri())
+    assert queued.count() == 1
+    run_import(queued.get().pk)
+    call_command("bootstrap")
+
+    assert queued.count() == 2

@@ -1,0 +1,89 @@
+"""What holds for the project as a whole."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command, get_commands
+from django.urls import URLPattern, URLResolver, get_resolver
+
+ROOT = Path(django_settings.BASE_DIR)
+APPS = {"config", "imports", "footprints", "locations", "dropzone", "explorer"}
+# Parts of a library, each with a description of its own.
+FOREIGN = ("admin/", "rq/")
+
+
+def read_docs() -> str:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return "\n".join(page.read_text() for page in pages)
+
+
+def list_addresses(resolver: URLResolver, prefix: str = "") -> list[str]:
+    """Every address that a library does not bring, as patterns."""
+    found = []
+    for entry in resolver.url_patterns:
+        address = prefix + str(entry.pattern)
+        if address.startswith(FOREIGN):
+            continue
+        if isinstance(entry, URLResolver):
+            found += list_addresses(entry, address)
+        elif isinstance(entry, URLPattern):
+            found.append(address)
+    return found
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing() -> None:
+    call_command("makemigrations", "--check", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    "command", sorted(name for name, app in get_commands().items() if app in APPS)
+)
+def test_every_command_is_documented_and_called_by_a_test(command: str) -> None:
+    tests = "\n".join(page.read_text() for page in (ROOT / "tests").rglob("*.py"))
+
+    assert f"manage.py {command}" in read_docs()
+    assert f'"{command}"' in tests
+
+
+def test_every_endpoint_is_documented() -> None:
+    docs = read_docs()
+    plain = [
+        address.replace("/^", "/").replace("$", "").replace(r"\Z", "")
+        for address in list_addresses(get_resolver())
+        if "format" not in address
+    ]
+
+    missing = [
+        address
+        for address in plain
+        if "/" + address.replace("(?P<pk>[^/.]+)", "{id}").replace("<int:import_id>", "{id}")
+        not in docs
+    ]
+
+    assert missing == []
+
+
+def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = subprocess.run(
+        [
+            "grep",
+            "-ohE",
+            r'(env\.\w+|read_\w+)\("[A-Z_]+"|environ\.get\("[A-Z_]+"',
+            "-r",
+            "config",
+            "imports",
+            "footprints",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = {line.split('"')[1] for line in found.splitlines()}
+
+    assert {"DATABASE_URL", "FOOTPRINTS_SOURCE"} <= names
+    assert {name for name in names if f"| `{name}` |" not in readme} == set()

@@ -1,0 +1,45 @@
+"""The environment is read strictly: what is missing or misspelt is named."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as django_settings
+
+
+def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Imports the settings in a process of its own, with these variables changed."""
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    code = "import json, config.settings as s; print(s.DATABASES['default'], s.ANONYMOUS_ACCESS)"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={name: value for name, value in (kept | environment).items() if value != "unset"},
+        cwd=django_settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"ANONYMOUS_ACCESS": "read,write"}, "ANONYMOUS_ACCESS: write is not one of"),
+        ({"IMPORT_ALLOWED_NETWORKS": "10.0.0.0/99"}, "IMPORT_ALLOWED_NETWORKS"),
+        ({"DEBUG": "perhaps"}, "DEBUG"),
+    ],
+)
+def test_bad_variable_stops_the_start_and_is_named(environment: dict[str, str], named: str) -> None:
+    result = read_settings(**environment)
+
+    assert result.returncode != 0
+    assert named in result.stderr
+
+
+def test_socket_folder_of_the_database_may_hold_any_letters() -> None:
+    result = read_settings(DATABASE_URL="postgresql://me@/db?host=/tmp/a%20b%C3%BC")
+
+    assert "'HOST': '/tmp/a bü'" in result.stdout
+    assert "gis.db.backends.postgis" in result.stdout

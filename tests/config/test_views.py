@@ -1,0 +1,174 @@
+"""Health, sign-in, the overview, the API's description and the admin."""
+
+import warnings
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db.models import Model
+from django.test import Client
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from tests.factories.footprints import FootprintFactory
+from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 (of a user that lives for one test)
+
+
+@pytest.fixture
+def user(django_user_model: type[User]) -> User:
+    return django_user_model.objects.create_user("ada", password=PASSWORD)
+
+
+def test_alive_needs_no_database(client: Client) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+
+
+@pytest.mark.django_db
+def test_ready_tells_each_part(client: Client) -> None:
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "degraded",  # no worker runs here
+        "database": "up",
+        "redis": "up",
+        "workers": 0,
+    }
+
+
+@pytest.mark.django_db
+def test_ready_without_redis_still_takes_requests(client: Client, settings: Settings) -> None:
+    settings.RQ_QUEUES = {"imports": {"URL": "unix:///nowhere/redis.sock?db=0"}}
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["redis"] == "down"
+
+
+def test_ready_without_the_database_is_a_503(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.health.check_database", lambda: False)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["database"] == "down"
+
+
+@pytest.mark.django_db
+def test_token_opens_the_api_and_is_rotated(settings: Settings, user: User) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+    api = APIClient()
+
+    pair = api.post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
+    bearer = {"authorization": f"Bearer {pair['access']}"}
+    renewed = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
+    again = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
+
+    assert api.get("/api/v1/imports/").status_code == 401
+    assert api.get("/api/v1/imports/", headers=bearer).status_code == 200
+    assert set(renewed.json()) == {"access", "refresh"}
+    assert again.status_code == 401
+
+
+@pytest.mark.django_db
+def test_wrong_password_is_a_401_in_the_one_shape_of_errors(user: User) -> None:
+    response = APIClient().post("/api/v1/auth/token/", {"username": "ada", "password": "x"})
+
+    assert response.status_code == 401
+    [error] = response.json()["errors"]
+    assert set(error) == {"code", "detail", "attr"}
+
+
+@pytest.mark.django_db
+def test_overview_of_an_empty_system_says_how_to_begin(client: Client, api: APIClient) -> None:
+    page = client.get("/").content.decode()
+
+    assert "0 footprints" in page
+    assert "ingest_footprints" in page
+
+
+@pytest.mark.django_db
+def test_overview_shows_what_is_loaded_and_what_failed(client: Client, api: APIClient) -> None:
+    FootprintFactory()
+    ImportFactory(status="failed", error_code="http_404", error_detail="<b>gone</b>")
+
+    page = client.get("/").content.decode()
+
+    assert "1 footprint<" in page
+    assert "http_404" in page
+    assert "&lt;b&gt;gone" in page
+
+
+@pytest.mark.django_db
+def test_overview_asks_for_a_login_where_reading_needs_one(
+    client: Client, settings: Settings, user: User
+) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+
+    anonymous = client.get("/")
+    client.force_login(user)
+    signed_in = client.get("/")
+
+    assert anonymous.status_code == 302
+    assert anonymous.headers["location"] == "/admin/login/?next=/"
+    assert signed_in.status_code == 200
+
+
+@pytest.mark.django_db
+def test_api_is_described_without_a_warning(tmp_path: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call_command("spectacular", "--validate", "--fail-on-warn", "--file", f"{tmp_path}/o.yaml")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
+def test_description_is_served_from_here_alone(api: APIClient, path: str) -> None:
+    response = api.get(path)
+
+    assert response.status_code == 200
+    assert "cdn." not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_every_model_of_ours_has_its_admin_pages(admin_client: Client) -> None:
+    rows: list[Model] = [FootprintFactory(), ImportFactory(), ChunkFactory(), RejectFactory()]
+
+    ours = {
+        model
+        for model in admin.site._registry
+        if model.__module__.startswith(
+            ("imports.", "footprints.", "locations.", "dropzone.", "explorer.")
+        )
+    }
+    assert {type(row) for row in rows} == ours
+    for row in rows:
+        name = f"/admin/{row._meta.app_label}/{row._meta.model_name}/"
+        assert admin_client.get(name).status_code == 200
+        detail = admin_client.get(f"{name}{row.pk}/change/")
+        assert detail.status_code == 200
+        assert admin_client.get(f"{name}?q=1").status_code == 200
+        assert admin_client.get(f"{name}add/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_admin_loads_nothing_from_elsewhere(admin_client: Client) -> None:
+    footprint = FootprintFactory()
+
+    page = admin_client.get(f"/admin/footprints/footprint/{footprint.pk}/change/").content.decode()
+
+    assert "footprint-map" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+@pytest.mark.django_db
+def test_queue_dashboard_is_for_staff(client: Client, admin_client: Client) -> None:
+    assert client.get("/rq/").status_code == 302
+    assert admin_client.get("/rq/").status_code == 200

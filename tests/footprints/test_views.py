@@ -1,0 +1,178 @@
+"""Footprints over the API."""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from django.http import StreamingHttpResponse
+from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.test import APIClient
+
+from footprints.models import Footprint
+from tests.factories.footprints import FootprintFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/footprints/"
+
+
+@pytest.fixture
+def footprints() -> list[Footprint]:
+    """Four squares: three in a row at 13, 14 and 15 degrees east, and one just west of ±180."""
+    return [
+        FootprintFactory(org_id=org_id, lon=lon, lat=52, source_event_timestamp=happened_at)
+        for org_id, lon, happened_at in [
+            (1, 13.0, "2024-07-01T04:00:00Z"),
+            (2, 14.0, "2024-07-01T05:00:00Z"),
+            (12, 15.0, "2024-07-02T04:00:00Z"),
+            (1, 179.5, "2024-07-03T04:00:00Z"),
+        ]
+    ]
+
+
+def read_heat(api: APIClient, query: str = "") -> list[dict[str, object]]:
+    response = api.get(f"{URL}heatmap/?{query}")
+    assert isinstance(response, StreamingHttpResponse)
+    assert response.status_code == 200
+    blocks = response.streaming_content
+    assert isinstance(blocks, Iterable)
+    collection = json.loads(b"".join(blocks))
+    assert collection["type"] == "FeatureCollection"
+    features: list[dict[str, object]] = collection["features"]
+    return features
+
+
+def test_heatmap_is_one_point_for_each_footprint(
+    api: APIClient, footprints: list[Footprint]
+) -> None:
+    features = read_heat(api)
+
+    assert features[0] == {
+        "type": "Feature",
+        "id": footprints[0].pk,
+        "geometry": {"type": "Point", "coordinates": [13.005, 52.005]},
+        "properties": {
+            "org_id": 1,
+            "source_event_timestamp": "2024-07-01T04:00:00Z",
+            "area_m2": 750_000.5,
+            "weight": 1,
+        },
+    }
+    assert [feature["id"] for feature in features] == [footprint.pk for footprint in footprints]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("org_id=1", [0, 3]),
+        ("org_id=1&org_id=2", [0, 1, 3]),
+        ("org_id=99", []),
+        ("source_event_timestamp__gte=2024-07-01T05:00:00Z", [1, 2, 3]),
+        ("source_event_timestamp__lt=2024-07-01T05:00:00Z", [0]),
+        ("source_event_timestamp=2024-07-01", [0, 1]),
+        ("in_bbox=12.9,51.9,14.1,52.1", [0, 1]),
+        ("in_bbox=179,51,-179,53", [3]),
+        ("in_bbox=13.5,51,13.6,53", []),
+        ("org_id=1&in_bbox=12,51,16,53", [0]),
+    ],
+)
+def test_filters_are_the_same_for_heat_and_list(
+    api: APIClient, footprints: list[Footprint], query: str, expected: list[int]
+) -> None:
+    heat = [feature["id"] for feature in read_heat(api, query)]
+    listed = [feature["id"] for feature in api.get(f"{URL}?{query}").json()["features"]]
+
+    assert heat == listed == [footprints[i].pk for i in expected]
+
+
+def test_box_that_holds_a_corner_but_not_the_point_is_in_the_list_only(
+    api: APIClient, footprints: list[Footprint]
+) -> None:
+    query = "in_bbox=12.9,51.9,13.001,52.001"
+
+    assert read_heat(api, query) == []
+    assert len(api.get(f"{URL}?{query}").json()["features"]) == 1
+
+
+def test_org_ids_are_sorted_and_counted(api: APIClient, footprints: list[Footprint]) -> None:
+    assert api.get(f"{URL}org-ids/").json() == {"count": 3, "org_ids": [1, 2, 12]}
+    assert api.get(f"{URL}org-ids/?source_event_timestamp__gte=2024-07-02").json() == {
+        "count": 2,
+        "org_ids": [1, 12],
+    }
+
+
+def test_list_is_a_paginated_feature_collection(
+    api: APIClient, footprints: list[Footprint], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(2):  # the count and the page
+        page = api.get(f"{URL}?page_size=2").json()
+
+    assert page["type"] == "FeatureCollection"
+    assert (page["count"], page["count_is"], page["previous"]) == (4, "exact", None)
+    rest = api.get(page["next"]).json()
+    assert [f["id"] for f in page["features"] + rest["features"]] == [f.pk for f in footprints]
+
+
+def test_footprint_comes_simplified_repaired_or_as_received(api: APIClient) -> None:
+    footprint = FootprintFactory(
+        simplified="SRID=4326;MULTIPOLYGON(((13 52,13.01 52,13.01 52.01,13 52)))"
+    )
+    detail = f"{URL}{footprint.pk}/"
+
+    simplified, repaired, original = (
+        api.get(f"{detail}?geometry={form}").json()
+        for form in ("simplified", "repaired", "original")
+    )
+
+    assert api.get(detail).json() == simplified
+    assert len(simplified["geometry"]["coordinates"][0][0]) == 4
+    assert len(repaired["geometry"]["coordinates"][0][0]) == 5
+    assert repaired["geometry"]["type"] == "MultiPolygon"
+    assert original["geometry"]["type"] == "Polygon"
+    assert original["properties"]["original"] == footprint.original
+    assert "original" not in simplified["properties"]
+
+
+@pytest.mark.parametrize(
+    ("path", "attr"),
+    [
+        ("heatmap/?foo=1", "foo"),
+        ("heatmap/?page_size=5", "page_size"),
+        ("heatmap/?in_bbox=1,2,3", "in_bbox"),
+        ("heatmap/?in_bbox=POINT(1 1)", "in_bbox"),
+        ("heatmap/?source_event_timestamp__gte=2024-13-01", "source_event_timestamp__gte"),
+        ("heatmap/?org_id=x", "org_id"),
+        ("org-ids/?ordering=id", "ordering"),
+        ("?geometry=round", "geometry"),
+        ("?repaired=maybe", "repaired"),
+        ("?area_m2__gt=big", "area_m2__gt"),
+        ("?ordering=geometry", "ordering"),
+        ("?geometry__contains=POINT(1 1)", "geometry__contains"),
+    ],
+)
+def test_bad_parameter_is_a_400_that_names_it(api: APIClient, path: str, attr: str) -> None:
+    response = api.get(URL + path)
+
+    assert response.status_code == 400
+    assert [error["attr"] for error in response.json()["errors"]] == [attr]
+
+
+@pytest.mark.parametrize("name", ["abc", "0", "99999999999999999999999"])
+def test_footprint_that_is_not_there_is_a_404(api: APIClient, name: str) -> None:
+    assert api.get(f"{URL}{name}/").status_code == 404
+
+
+def test_geojson_can_be_asked_for_by_its_media_type(
+    api: APIClient, footprints: list[Footprint]
+) -> None:
+    response = api.get(URL, headers={"accept": "application/geo+json"})
+
+    assert response.headers["content-type"] == "application/geo+json"
+
+
+def test_reading_needs_a_login_where_anonymous_access_is_not_given(settings: Settings) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+
+    for path in ("", "heatmap/", "org-ids/"):
+        assert APIClient().get(URL + path).status_code == 401
