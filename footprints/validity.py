@@ -1,5 +1,6 @@
 """What GEOS finds wrong with a shape and how it mends it, kept within reasonable time."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -53,11 +54,17 @@ def make_valid(geometry: Any) -> shapely.MultiPolygon:
     return join_polygons([shapely.make_valid(geometry, method="structure", keep_collapsed=False)])
 
 
-def join_polygons(geometries: list[Any]) -> shapely.MultiPolygon:
-    """The polygons in these, lines and points left out; two levels of collections at most."""
-    parts = shapely.get_parts(shapely.get_parts(np.array(geometries, dtype=object)))
-    is_polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    return shapely.multipolygons(parts[is_polygon & ~shapely.is_empty(parts)])
+def join_polygons(geometries: Iterable[Any]) -> shapely.MultiPolygon:
+    """The polygons in these, lines and points left out."""
+    polygons = [polygon for geometry in geometries for polygon in _list_polygons(geometry)]
+    return shapely.multipolygons(polygons) if polygons else shapely.MultiPolygon()
+
+
+def _list_polygons(geometry: Any) -> list[shapely.Polygon]:
+    if geometry.geom_type == "Polygon":
+        return [] if geometry.is_empty else [geometry]
+    parts = getattr(geometry, "geoms", ())
+    return [polygon for part in parts for polygon in _list_polygons(part)]
 
 
 def is_crowded(boxes: Boxes, most: int) -> bool:
