@@ -85,10 +85,10 @@ COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
 
 
 def main(arguments: Sequence[str]) -> int:
-    return guard(lambda: test(arguments))
+    return guard(lambda: run(arguments))
 
 
-def test(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     make_enterable(CHECKOUT / ".local")
     make_private_folder(LOGS.parent)
     lock = hold_lock(CHECKOUT / ".local/test.lock", "bin/test")
@@ -101,7 +101,7 @@ def test(arguments: Sequence[str]) -> int:
         sync_python(workshop)
         home = make_fresh_home()
         cleaning.callback(remove_home, home)
-        workshop = Workshop(supervisor, LOGS, test_environment(home))
+        workshop = Workshop(supervisor, LOGS, make_environment(home))
         prepare(workshop, home)
         if arguments:
             return run_check(workshop, Check("pytest", ("-m", "pytest", *arguments)))
@@ -122,7 +122,7 @@ def remove_home(home: Home) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_environment(home: Home) -> dict[str, str]:
+def make_environment(home: Home) -> dict[str, str]:
     return {
         **clean_environment(os.environ),
         **DEFAULTS,

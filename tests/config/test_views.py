@@ -86,6 +86,29 @@ def test_wrong_password_is_a_401_in_the_one_shape_of_errors(user: User) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"username":' * 50_000,
+        b'{"username": NaN, "password": 1e400}',
+        b'{"username": "\\u0000", "password": "\\ud800"}',
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b'{"username": ["x"], "password": {"a": 1}}',
+    ],
+)
+def test_hostile_body_is_a_400_that_says_so(body: bytes) -> None:
+    response = APIClient().post("/api/v1/auth/token/", body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["detail"]
+
+
+@pytest.mark.django_db
 def test_overview_of_an_empty_system_says_how_to_begin(client: Client, api: APIClient) -> None:
     page = client.get("/").content.decode()
 
