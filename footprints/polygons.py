@@ -135,7 +135,8 @@ def _area_change(geometry: shapely.MultiPolygon, before: float) -> float | None:
     # A bow-tie's lobes cancel out, but for rounding.
     if before <= 1e-9 * geometry.area:
         return None
-    return float((geometry.area - before) / before)
+    # Without the rounding errors of the areas, and without a negative zero.
+    return round(float((geometry.area - before) / before), 12) + 0.0
 
 
 def _point_inside(geometry: shapely.MultiPolygon) -> shapely.Point:

@@ -38,11 +38,7 @@ def is_valid(geometry: Any) -> bool:
 
 
 def repair_shape(geometry: Any, notes: Notes) -> shapely.MultiPolygon:
-    """Makes an invalid shape valid and notes why. Raises PolygonError where it would take too long.
-
-    GEOS's method `structure` keeps the inside of each ring, as `linework` does not where rings
-    overlap.
-    """
+    """Makes an invalid shape valid and notes why. Raises PolygonError where it would take long."""
     _check_complexity(geometry, REPAIR_PAIRS)
     what, _, where = shapely.is_valid_reason(geometry).partition("[")
     reason = f"{what} at {where.rstrip(']')}" if where else what
@@ -51,6 +47,7 @@ def repair_shape(geometry: Any, notes: Notes) -> shapely.MultiPolygon:
 
 
 def make_valid(geometry: Any) -> shapely.MultiPolygon:
+    # The method linework would leave out where two parts overlap.
     return join_polygons([shapely.make_valid(geometry, method="structure", keep_collapsed=False)])
 
 
