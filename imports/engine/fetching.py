@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
@@ -28,15 +28,25 @@ class Source:
 @contextmanager
 def open_source(url: str, *, start: int = 0) -> Iterator[Source]:
     """Opens `url` and skips its first `start` bytes. Raises ImportFailure where it cannot."""
-    scheme = urlsplit(url).scheme
-    if scheme == "file":
-        with _open_file(Path(unquote(urlsplit(url).path)), start) as source:
-            yield source
-    elif scheme in {"http", "https"}:
-        with _open_url(url, start) as source:
+    parts = _split_url(url)
+    if parts.scheme == "file":
+        with _open_file(Path(unquote(parts.path)), start) as source:
             yield source
     else:
-        raise ImportFailure("url_denied", f"only http and https can be imported, not {scheme}")
+        with _open_url(url, start) as source:
+            yield source
+
+
+def _split_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ImportFailure("url_denied", f"{url} is not a URL: {error}") from error
+    if parts.scheme not in {"file", "http", "https"}:
+        raise ImportFailure("url_denied", f"only http and https can be imported: {url}")
+    if parts.scheme != "file" and not parts.hostname:
+        raise ImportFailure("url_denied", f"{url} names no host")
+    return parts
 
 
 @contextmanager
@@ -63,6 +73,10 @@ def _open_url(url: str, start: int) -> Iterator[Source]:
                 yield _read_response(response, start)
     except urllib3.exceptions.LocationParseError as error:
         raise ImportFailure("url_denied", f"{url} is not a URL that can be opened") from error
+    except urllib3.exceptions.MaxRetryError as error:
+        # Its reason tells the redirects from a server that cannot be reached.
+        is_loop = isinstance(error.reason, urllib3.exceptions.ResponseError)
+        raise ImportFailure("url_denied" if is_loop else "source_unreliable", str(error)) from error
     except urllib3.exceptions.HTTPError as error:
         raise ImportFailure("source_unreliable", str(error)) from error
 
