@@ -1,12 +1,18 @@
 """Whether this server is alive, and whether it can answer."""
 
+from datetime import timedelta
 from typing import Any
 
 import django_rq
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.utils.timezone import now
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.worker import BaseWorker
+
+# Workers wait for jobs in rounds of 45 s (`--worker-ttl 60`), and say so after each.
+SIGN_OF_LIFE = timedelta(seconds=60)
 
 
 def show_alive(request: HttpRequest) -> JsonResponse:
@@ -34,9 +40,15 @@ def check_database() -> bool:
 
 
 def check_workers() -> dict[str, Any]:
-    """Whether Redis answers, and how many workers have given a sign of life to it lately."""
+    """Whether Redis answers, and how many workers have given it a sign of life lately."""
     try:
-        workers = Worker.count(connection=django_rq.get_connection("imports"))
+        workers = Worker.all(queue=django_rq.get_queue("imports"))
     except RedisError:
         return {"redis": "down", "workers": 0}
-    return {"redis": "up", "workers": workers}
+    return {"redis": "up", "workers": sum(map(is_alive, workers))}
+
+
+def is_alive(worker: BaseWorker) -> bool:
+    """A worker that was killed stays in Redis' list until its key expires."""
+    beat = worker.last_heartbeat
+    return beat is not None and now() - beat < SIGN_OF_LIFE

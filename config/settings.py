@@ -1,7 +1,6 @@
 """Settings, all of them from the environment; the table of variables stands in the README."""
 
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ env = environ.Env()
 # The real environment wins over `.env`, and `.env` over what bin/up wrote down for manage.py.
 for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "env"):
     if file.is_file():
-        env.read_env(file)
+        env.read_env(file, parse_comments=True)
 
 
 def read_flag(name: str) -> bool:
@@ -37,14 +36,6 @@ def read_choices(name: str, allowed: set[str]) -> frozenset[str]:
         msg = f"{name}: {', '.join(sorted(unknown))} is not one of {', '.join(sorted(allowed))}"
         raise ImproperlyConfigured(msg)
     return words
-
-
-def read_networks(name: str) -> tuple[str, ...]:
-    """The comma-separated CIDRs of variable `name`; raises ImproperlyConfigured on a bad one."""
-    try:
-        return tuple(str(ip_network(cidr)) for cidr in env.list(name, default=[]) if cidr)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def read_database(name: str) -> dict[str, Any]:
@@ -71,7 +62,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
 FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
-IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import shapely
@@ -11,8 +11,17 @@ from psycopg import Cursor, sql
 from config.api.timestamps import parse_timestamp
 from footprints.polygons import PolygonError, RepairedPolygon, repair_polygon
 from footprints.samples import write_footprints
-from imports.datasets import Column, Dataset, register
-from imports.engine.records import MIB, Chunk, Prepared, Record, Refusal, read_rows
+from imports.datasets import register
+from imports.engine.records import (
+    MIB,
+    Chunk,
+    Column,
+    Dataset,
+    Prepared,
+    Record,
+    Reject,
+    read_rows,
+)
 
 SRID = 4326
 BIGINT_DIGITS = 18
@@ -36,31 +45,31 @@ STAGING_COLUMNS = (
 def prepare_chunk(chunk: Chunk, header: Sequence[str]) -> Prepared:
     """Every row of a chunk with its polygon repaired, ready for the staging table."""
     rows: list[tuple[Any, ...]] = []
-    refusals: list[Refusal] = []
+    rejects: list[Reject] = []
     for row in read_rows(chunk, header):
-        outcome = row if isinstance(row, Refusal) else prepare_row(*row)
-        if isinstance(outcome, Refusal):
-            refusals.append(outcome)
+        outcome = row if isinstance(row, Reject) else prepare_row(*row)
+        if isinstance(outcome, Reject):
+            rejects.append(outcome)
         else:
             rows.append(outcome)
-    return Prepared(rows, refusals)
+    return Prepared(rows, rejects)
 
 
-def prepare_row(record: Record, fields: Mapping[str, str]) -> tuple[Any, ...] | Refusal:
+def prepare_row(record: Record, fields: Mapping[str, str]) -> tuple[Any, ...] | Reject:
     """One row in the order of STAGING_COLUMNS, or why it is refused."""
     original = fields["footprints_used"]
     try:
         org_id = parse_org_id(fields["org_id"])
     except ValueError as error:
-        return record.refuse("bad_org_id", str(error), "org_id")
+        return record.reject("bad_org_id", str(error), "org_id")
     try:
         happened_at = parse_timestamp(fields["source_event_timestamp"])
     except ValueError as error:
-        return record.refuse("bad_timestamp", str(error), "source_event_timestamp")
+        return record.reject("bad_timestamp", str(error), "source_event_timestamp")
     try:
         polygon = repair_polygon(original)
     except PolygonError as error:
-        return record.refuse(error.code, error.reason, "footprints_used")
+        return record.reject(error.code, error.reason, "footprints_used")
     digest = hashlib.sha256(original.encode()).digest()
     return (org_id, happened_at, original, digest, *describe_polygon(polygon), record.line)
 
@@ -91,8 +100,8 @@ def parse_org_id(text: str) -> int:
 def create_staging(cursor: Cursor[Any], table: sql.Identifier) -> None:
     """Makes the import's own table, whose area is computed as the rows come in.
 
-    EPSG:6933 is equal-area, and the grid of the heat is drawn in it too: a footprint's cells then
-    add up to its area. The geography type would give a band around the world no area at all.
+    EPSG:6933 is equal-area, and edges are straight in it nearly as they are in degrees. The
+    geography type would give a band around the world no area at all.
     """
     cursor.execute(
         sql.SQL(
@@ -122,10 +131,6 @@ def publish(cursor: Cursor[Any], table: sql.Identifier, import_id: int) -> int:
     return cursor.rowcount
 
 
-def write_sample(rows: int, seed: int, bad: float) -> Iterator[bytes]:
-    return write_footprints(rows, seed=seed, bad=bad)
-
-
 register(
     Dataset(
         name="footprints",
@@ -138,7 +143,7 @@ register(
         prepare=prepare_chunk,
         create_staging=create_staging,
         publish=publish,
-        write_sample=write_sample,
+        write_sample=write_footprints,
         record_cap_bytes=16 * MIB,
     )
 )

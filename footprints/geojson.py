@@ -84,6 +84,15 @@ def read_rings(text: str, limits: Limits) -> Rings:
     return Rings(_split(positions, parts), len(positions), dropped_z=is_tall)
 
 
+def read_geometry(text: str) -> dict[str, Any]:
+    """The GeoJSON geometry of a footprint's text that `read_rings` takes, as it came.
+
+    Its type is the declared one, else told by the nesting.
+    """
+    kind, _, coordinates = _find_coordinates(text.encode())
+    return {"type": kind, "coordinates": msgspec.json.decode(coordinates)}
+
+
 def _encode(text: str, limits: Limits) -> bytes:
     try:
         data = text.encode()

@@ -1,18 +1,10 @@
 """The footprint: where an organisation was used, as a polygon."""
 
-from typing import Self
-
 from django.contrib.gis.db.models import MultiPolygonField, PointField
 from django.db import models
 from django.db.models import Q
 
 from imports.models import Import
-
-
-class FootprintQuerySet(models.QuerySet["Footprint"]):
-    def repaired(self, is_repaired: bool) -> Self:
-        """The footprints that had to be repaired, or those that were fine as they came."""
-        return self.exclude(repairs=[]) if is_repaired else self.filter(repairs=[])
 
 
 class Footprint(models.Model):
@@ -36,8 +28,6 @@ class Footprint(models.Model):
         Import, on_delete=models.PROTECT, db_column="import_id", db_index=False
     )
     line = models.BigIntegerField(help_text="physical line of the file, header = 1")
-
-    objects = FootprintQuerySet.as_manager()
 
     class Meta:
         constraints = (

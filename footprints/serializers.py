@@ -1,11 +1,11 @@
 """Footprints as GeoJSON features."""
 
-import json
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework_gis.serializers import GeoFeatureModelSerializer
 
+from footprints.geojson import read_geometry
 from footprints.models import Footprint
 
 PROPERTIES = (
@@ -49,16 +49,7 @@ class OriginalFootprintSerializer(FootprintSerializer):
 
     def to_representation(self, instance: Footprint) -> dict[str, Any]:
         feature: dict[str, Any] = super().to_representation(instance)
-        return feature | {"geometry": read_original(instance.original)}
-
-
-def read_original(text: str) -> dict[str, Any]:
-    """The geometry in a footprint's original; its type, where it has none, by its nesting."""
-    document = json.loads(text)
-    shape = document.get("geometry") or document
-    coordinates = shape["coordinates"]
-    kind = "Polygon" if isinstance(coordinates[0][0][0], (int, float)) else "MultiPolygon"
-    return {"type": kind, "coordinates": coordinates}
+        return feature | {"geometry": read_geometry(instance.original)}
 
 
 class OrgIdsSerializer(serializers.Serializer[dict[str, Any]]):

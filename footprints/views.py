@@ -53,7 +53,7 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
         return serializer
 
     def _choose_geometry(self) -> tuple[type[BaseSerializer[Any]], tuple[str, ...]]:
-        name = self.request.query_params.get("geometry", "simplified") if self.request else ""
+        name = self.request.query_params.get("geometry", "simplified")
         if name in SERIALIZERS:
             return SERIALIZERS[name]
         raise ValidationError({"geometry": f"one of {', '.join(SERIALIZERS)}"})

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from imports.engine.records import Column, Dataset
-
-__all__ = ["Column", "Dataset", "datasets", "register"]
+from imports.engine.records import Dataset, ImportFailure
 
 _registered: dict[str, Dataset] = {}
 
@@ -18,3 +16,11 @@ def register(dataset: Dataset) -> None:
         msg = f"a dataset named {dataset.name} is registered already"
         raise ValueError(msg)
     _registered[dataset.name] = dataset
+
+
+def find_dataset(name: str) -> Dataset:
+    """Raises ImportFailure where no dataset has that name (any more)."""
+    if name not in _registered:
+        known = ", ".join(sorted(_registered))
+        raise ImportFailure("unknown_dataset", f"there is no dataset {name}, only {known}")
+    return _registered[name]

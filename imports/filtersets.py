@@ -5,7 +5,8 @@ from imports.models import Import, Reject
 
 
 class ImportFilterSet(ColumnFilterSet):
-    columns = {"id": IDENTIFIER, "dataset": CHOICE, "status": CHOICE}
+    columns = {"id": IDENTIFIER, "dataset": CHOICE, "status": CHOICE, "created_by": CHOICE}
+    sources = {"created_by": "created_by__username"}
     # What only the engine reads.
     exempt = frozenset({"header", "kicked_at", "lease_token", "lease_expires_at"})
 

@@ -1,4 +1,4 @@
-"""Running imports. The API, the worker, the sweeper and the commands all end here."""
+"""Running imports. The worker, the sweeper and the commands all end here."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,14 +10,16 @@ from django.db import connection
 from psycopg import sql
 from redis.exceptions import RedisError
 
-from imports.datasets import datasets
+from imports.datasets import find_dataset
 from imports.engine.leasing import claim_import, connect
-from imports.engine.running import Run, Tally, Task
+from imports.engine.records import ImportFailure
+from imports.engine.running import Run, Tally, Task, fail_import
 from imports.models import Import
 
 logger = logging.getLogger(__name__)
 
-CONNECTION_KEYS = ("dbname", "user", "password", "host", "port")
+# What Django adds to the parameters for its own connections.
+DJANGO_KEYS = frozenset({"client_encoding", "context", "cursor_factory", "prepare_threshold"})
 
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
@@ -36,7 +38,7 @@ def kick_import(import_id: int) -> None:
     if not Import.objects.mark_kicked(import_id):
         return
     try:
-        django_rq.get_queue("imports").enqueue(run_import, import_id)
+        django_rq.get_queue("imports").enqueue(run_import, import_id, job_id=f"import-{import_id}")
     except RedisError as error:
         logger.warning("import %d was not kicked: %s", import_id, error)
 
@@ -47,10 +49,15 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
     database = read_connection_parameters()
     with connect(database, import_id) as owner:
         lease = claim_import(owner, import_id)
-    if lease is None:
-        return
-    record = Import.objects.get(pk=import_id)
-    task = Task(record.url, datasets[record.dataset], tuple(record.header), record.max_rejects)
+        if lease is None:
+            return
+        record = Import.objects.get(pk=import_id)
+        try:
+            dataset = find_dataset(record.dataset)
+        except ImportFailure as failure:
+            fail_import(owner, lease, failure, {})
+            return
+    task = Task(record.url, dataset, tuple(record.header), record.max_rejects)
     Run(database, lease, task).run(on_progress or (lambda tally: None))
 
 
@@ -80,4 +87,4 @@ def drop_stale_staging() -> None:
 def read_connection_parameters() -> Mapping[str, Any]:
     """What psycopg needs to reach the same database as Django."""
     parameters = connection.get_connection_params()
-    return {key: parameters[key] for key in CONNECTION_KEYS if key in parameters}
+    return {key: value for key, value in parameters.items() if key not in DJANGO_KEYS}

@@ -129,7 +129,11 @@ class Chunk(models.Model):
     """The ledger's line for one committed chunk: bytes and physical lines, ends excluded."""
 
     import_record = models.ForeignKey(
-        Import, on_delete=models.CASCADE, related_name="chunks", db_column="import_id"
+        Import,
+        on_delete=models.CASCADE,
+        related_name="chunks",
+        db_column="import_id",
+        db_index=False,
     )
     seq = models.BigIntegerField()
     byte_start = models.BigIntegerField()
@@ -157,7 +161,11 @@ class Reject(models.Model):
     """A record that was refused: where it stands, which column is at fault, why, and its text."""
 
     import_record = models.ForeignKey(
-        Import, on_delete=models.CASCADE, related_name="rejects", db_column="import_id"
+        Import,
+        on_delete=models.CASCADE,
+        related_name="rejects",
+        db_column="import_id",
+        db_index=False,
     )
     line = models.BigIntegerField(help_text="physical line where the record starts, header = 1")
     byte_offset = models.BigIntegerField()

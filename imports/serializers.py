@@ -7,7 +7,7 @@ from rest_framework import serializers
 from imports.models import Import, Reject
 
 
-class ImportError(TypedDict):
+class EndError(TypedDict):
     code: str
     detail: str
 
@@ -42,7 +42,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
             "same_as",
         )
 
-    def get_error(self, record: Import) -> ImportError | None:
+    def get_error(self, record: Import) -> EndError | None:
         if not record.error_code:
             return None
         return {"code": record.error_code, "detail": record.error_detail}

@@ -1,1 +1,1 @@
-"""What every app's API shares: pages, filters, permissions, limits, exports. Imports no app."""
+"""What every app's API shares: pages, filters, permissions, errors, streams. Imports no app."""

@@ -16,7 +16,9 @@ from django import forms
 from django.contrib.gis.geos import MultiPolygon, Polygon
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.db.models.lookups import IContains
 from django.http import HttpRequest
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.drainage import set_override
@@ -35,8 +37,11 @@ NUMBER_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 COMPARISONS = ("gt", "gte", "lt", "lte")
 
 
-class RepeatedWidget(forms.Widget):
-    """Reads every value that a parameter is given."""
+class RepeatedWidget(forms.TextInput):
+    """Reads every value that a parameter is given; a page shows them with commas."""
+
+    def format_value(self, value: Any) -> str | None:
+        return ", ".join(value) if value else None
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
         return data.getlist(name) if hasattr(data, "getlist") else list(data.get(name, []))
@@ -95,7 +100,7 @@ def check_text(text: str) -> str:
 
 def parse_integer(text: str) -> int:
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal()) or not -BIGINT <= int(text[:21]) < BIGINT:
+    if not (digits.isascii() and digits.isdecimal()) or not -BIGINT <= int(text) < BIGINT:
         msg = f"“{text[:40]}” is not a whole number of 64 bits"
         raise ValueError(msg)
     return int(text)
@@ -155,6 +160,11 @@ def match_moment(lookup: str) -> Callable[[str, date | datetime], Q]:
     return build
 
 
+def match_part(name: str, value: str) -> Q:
+    """Identifiers are numbers: a part of one is a part of its digits."""
+    return Q(IContains(Cast(F(name), TextField()), value))
+
+
 def match(lookup: str) -> Callable[[str, Any], Q]:
     return lambda name, value: Q(**{f"{name}__{lookup}": value})
 
@@ -182,7 +192,7 @@ MOMENTS = (
 FLAG = (Lookup("", parse_boolean, match("exact"), BOOLEAN),)
 IDENTIFIER = (
     Lookup("", parse_integer, match("exact"), {"type": "integer"}),
-    Lookup("__icontains", str, match("icontains"), STRING),
+    Lookup("__icontains", str, match_part, STRING),
 )
 ISNULL = (Lookup("__isnull", parse_boolean, match("isnull"), BOOLEAN),)
 BBOX = (Lookup("", parse_bbox, match("intersects"), STRING),)

@@ -40,11 +40,10 @@ def copy_chunk(
     connection: Connection, lease: Lease, dataset: Dataset, chunk: Chunk, prepared: Prepared
 ) -> None:
     """Commits one chunk. Raises LeaseLost, with nothing committed, where the lease is gone."""
-    refusals = (*chunk.refusals, *prepared.refusals)
     with connection.transaction(), connection.cursor() as cursor:
         _copy_rows(cursor, lease, dataset, prepared)
-        insert_rejects(cursor, lease.import_id, refusals)
-        _insert_chunk(cursor, lease, chunk, (len(prepared.rows), len(refusals)))
+        insert_rejects(cursor, lease.import_id, prepared.rejects)
+        _insert_chunk(cursor, lease, chunk, prepared)
 
 
 def _copy_rows(
@@ -60,7 +59,7 @@ def _copy_rows(
 
 
 def _insert_chunk(
-    cursor: psycopg.Cursor[Any], lease: Lease, chunk: Chunk, counts: tuple[int, int]
+    cursor: psycopg.Cursor[Any], lease: Lease, chunk: Chunk, prepared: Prepared
 ) -> None:
     # Last, and only while the token is still mine: FOR KEY SHARE holds off a successor until the
     # commit, yet lets other loaders of the same import commit beside this one.
@@ -77,7 +76,8 @@ def _insert_chunk(
             chunk.byte_end,
             chunk.line_start,
             chunk.line_end,
-            *counts,
+            len(prepared.rows),
+            len(prepared.rejects),
             crc32(chunk.data),
             lease.import_id,
             lease.token,

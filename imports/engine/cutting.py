@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imports.engine.records import MIB, Chunk, Record, Refusal
+from imports.engine.records import KEPT_BYTES, MIB, Chunk, Record, Reject
 
 CHUNK_BYTES = 4 * MIB
-KEPT_BYTES = 2**16  # of a record that is too long to be held
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,10 @@ class Position:
 class Cutter:
     """Cuts blocks of bytes, whose first starts at `start`, into chunks of whole records.
 
-    Holds at most `record_cap_bytes` + `chunk_bytes` and a block. A record over the cap is refused
-    and reading goes on at its second physical line: an unclosed quote then costs the record that
-    it stands in, not the rest of the file.
+    Holds at most `record_cap_bytes` + `chunk_bytes` and a block. A record that does not end within
+    the cap is rejected, and reading goes on at its second physical line: an unclosed quote then
+    costs the line that it stands in, not the rest of the file. A chunk's worth of bytes is looked
+    at as one, so a cap below `chunk_bytes` bites only beyond that.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Cutter:
         self.record_cap_bytes = record_cap_bytes
         self.chunk_bytes = chunk_bytes
         self._buffer = bytearray()
+        self._searched_bytes = 0  # of the buffer, in which no record ends
         self._skipped_bytes = 0  # of the record that is being skipped, whose head is kept
         self._head = b""
 
@@ -51,11 +52,21 @@ class Cutter:
             return self._skip(is_last=is_last)
         if is_last and len(self._buffer) <= min(self.chunk_bytes, self.record_cap_bytes):
             return self._emit(len(self._buffer))
-        if end := find_cut(self._buffer, self.chunk_bytes):
-            return self._emit(end)
+        if end := self._find_end():
+            is_too_long = end > max(self.chunk_bytes, self.record_cap_bytes)
+            return self._skip(is_last=is_last) if is_too_long else self._emit(end)
         if len(self._buffer) > self.record_cap_bytes:
             return self._skip(is_last=is_last)
         return self._emit(len(self._buffer)) if is_last else None
+
+    def _find_end(self) -> int:
+        """Where to cut. What was searched in vain is not searched again for every block."""
+        if self._searched_bytes:
+            end = find_first_cut(self._buffer, self._searched_bytes)
+        else:
+            end = find_cut(self._buffer, self.chunk_bytes)
+        self._searched_bytes = 0 if end else self._buffer.rfind(b"\n") + 1
+        return end
 
     def _emit(self, end: int) -> Chunk:
         data = bytes(self._buffer[:end])
@@ -80,7 +91,7 @@ class Cutter:
             end,
             int(newline >= 0),
             skipped_bytes=length - end,
-            refusals=(record.refuse("record_too_large", reason),),
+            rejects=(record.reject("record_too_large", reason),),
         )
 
     def _advance(
@@ -90,13 +101,14 @@ class Cutter:
         *,
         data: bytes = b"",
         skipped_bytes: int = 0,
-        refusals: tuple[Refusal, ...] = (),
+        rejects: tuple[Reject, ...] = (),
     ) -> Chunk:
         del self._buffer[:taken_bytes]
+        self._searched_bytes = 0
         seq, start, line = self.position.seq, self.position.byte_offset, self.position.line
         end = start + skipped_bytes + taken_bytes
         self.position = Position(seq + 1, end, line + line_count)
-        return Chunk(seq, start, end, line, line + line_count, data, refusals)
+        return Chunk(seq, start, end, line, line + line_count, data, rejects)
 
 
 def find_cut(data: bytes | bytearray, limit: int) -> int:
@@ -110,10 +122,11 @@ def find_cut(data: bytes | bytearray, limit: int) -> int:
         previous = data.rfind(b"\n", 0, end - 1) + 1
         quotes -= data.count(b'"', previous, end)
         end = previous
-    return end or _find_first_cut(data, limit)
+    return end or find_first_cut(data, limit)
 
 
-def _find_first_cut(data: bytes | bytearray, start: int) -> int:
+def find_first_cut(data: bytes | bytearray, start: int) -> int:
+    """The end of the first record that ends after `start`, else 0."""
     quotes = data.count(b'"', 0, start)
     while end := data.find(b"\n", start) + 1:
         quotes += data.count(b'"', start, end)

@@ -4,6 +4,7 @@ An import is owned through its `lease_token`, which only grows. Whoever holds th
 commit; anybody else's transaction finds its token gone and rolls back.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any, Self
 import psycopg
 from psycopg import errors, sql
 
+logger = logging.getLogger(__name__)
+
+# More often than the lease asks for: people watch the figures that it writes.
 HEARTBEAT_SECONDS = 1.0
 LEASE = "20 seconds"
 # A paused or orphaned owner must neither hold its locks for ever nor work for nobody.
@@ -34,8 +38,14 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 def connect(database: Mapping[str, Any], import_id: int) -> Connection:
     """A connection of its own for the owner of an import, in autocommit: psycopg's `transaction()`
     is a real one only there. Its name lets a successor end it."""
-    name = f"catchment:import:{import_id}:"
-    return psycopg.connect(**database, autocommit=True, options=SESSION, application_name=name)
+    session = {"autocommit": True, "application_name": name_owner(import_id)}
+    options = f"{database.get('options', '')} {SESSION}"
+    return psycopg.connect(**{**database, **session, "options": options})
+
+
+def name_owner(import_id: int) -> str:
+    """The `application_name` of all connections that work on an import."""
+    return f"catchment:import:{import_id}:"
 
 
 def claim_import(connection: Connection, import_id: int) -> Lease | None:
@@ -72,7 +82,7 @@ def _take(connection: Connection, import_id: int) -> Lease | None:
             """,
             [LEASE, import_id],
         )
-        [token] = cursor.fetchone() or (0,)
+        [(token,)] = cursor.fetchall()
         return Lease(import_id, token)
 
 
@@ -82,7 +92,7 @@ def _end_backends(connection: Connection, import_id: int) -> None:
         SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
          WHERE application_name LIKE %s AND pid <> pg_backend_pid()
         """,
-        [f"catchment:import:{import_id}:%"],
+        [f"{name_owner(import_id)}%"],
     )
 
 
@@ -111,6 +121,12 @@ def update_import(connection: Connection, lease: Lease, values: Mapping[str, obj
     )
     if cursor.rowcount == 0:
         raise LeaseLost
+
+
+def end_import(connection: Connection, lease: Lease, values: Mapping[str, object]) -> None:
+    """Sets the columns of an import that ends now, by the database's clock. Raises LeaseLost."""
+    [now] = connection.execute("SELECT clock_timestamp()").fetchall()[0]
+    update_import(connection, lease, {**values, "ended_at": now})
 
 
 class Heartbeat(threading.Thread):
@@ -150,5 +166,8 @@ class Heartbeat(threading.Thread):
             with connect(self._database, self._lease.import_id) as connection:
                 while not self._stop_asked.wait(HEARTBEAT_SECONDS):
                     update_import(connection, self._lease, self._read_progress())
-        except (LeaseLost, psycopg.Error):
+        except LeaseLost:
+            self._is_lost = True
+        except Exception:
+            logger.exception("%s stopped", self.name)
             self._is_lost = True

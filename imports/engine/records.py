@@ -10,7 +10,10 @@ from typing import Any
 from psycopg import Cursor, sql
 
 MIB = 2**20
+KEPT_BYTES = 2**16  # of a rejected record's text; `raw_bytes` tells its full length
 BLANK = frozenset({b""})
+# What a record of several lines is refused for when a quote was not closed or not opened.
+MISSED_QUOTES = frozenset({"bad_csv", "line_break"})
 
 
 class ImportFailure(Exception):
@@ -36,20 +39,20 @@ class Record:
     """One CSV record as it stands in the file, without its line ending.
 
     `line` is the physical line where it starts (the header is line 1), `byte_offset` counts from
-    the start of the file. `byte_length` is larger than `raw` where only its beginning is kept.
+    the start of the file. `raw_bytes` is larger than `raw` where only its beginning is kept.
     """
 
     line: int
     byte_offset: int
     raw: bytes
-    byte_length: int
+    raw_bytes: int
 
-    def refuse(self, code: str, reason: str, column: str = "") -> "Refusal":
-        return Refusal(self, code, reason, column)
+    def reject(self, code: str, reason: str, column: str = "") -> "Reject":
+        return Reject(self, code, reason, column)
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Reject:
     """A record that is not loaded, and why."""
 
     record: Record
@@ -62,7 +65,7 @@ class Refusal:
 class Chunk:
     """Whole records: bytes [byte_start, byte_end) and lines [line_start, line_end) of the file.
 
-    `refusals` are records too long to be held, which `data` leaves out.
+    `rejects` are records too long to be held, which `data` leaves out.
     """
 
     seq: int
@@ -71,15 +74,15 @@ class Chunk:
     line_start: int
     line_end: int
     data: bytes
-    refusals: tuple[Refusal, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a dataset made of one chunk: rows for its staging table, and refusals."""
+    """What a dataset made of one chunk: rows for its staging table, and rejects."""
 
     rows: Sequence[tuple[Any, ...]]
-    refusals: Sequence[Refusal]
+    rejects: Sequence[Reject]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Dataset:
     `staging_columns`; it touches no database, so that loaders may run it side by side.
     `create_staging(cursor, table)` makes the import's own table. `publish(cursor, table,
     import_id)` moves its rows to where they are seen and returns how many of them are new.
-    `write_sample(rows, seed, bad)` yields a generated file of the dataset's form, as bytes.
+    `write_sample(rows, seed=…, bad=…)` yields a generated file of the dataset's form, as bytes.
     """
 
     name: str
@@ -99,7 +102,7 @@ class Dataset:
     prepare: Callable[[Chunk, Sequence[str]], Prepared]
     create_staging: Callable[[Cursor[Any], sql.Identifier], None]
     publish: Callable[[Cursor[Any], sql.Identifier, int], int]
-    write_sample: Callable[[int, int, float], Iterator[bytes]]
+    write_sample: Callable[..., Iterator[bytes]]
     record_cap_bytes: int = MIB
 
     def staging_table(self, import_id: int) -> sql.Identifier:
@@ -117,7 +120,7 @@ class RecordError(ValueError):
 
 def read_rows(
     chunk: Chunk, header: Sequence[str]
-) -> Iterator[tuple[Record, dict[str, str]] | Refusal]:
+) -> Iterator[tuple[Record, dict[str, str]] | Reject]:
     """The chunk's records, each with its fields by column name, or refused. Blank lines are none.
 
     An unclosed quote swallows the lines after it: of such a record only its first line is refused,
@@ -129,10 +132,10 @@ def read_rows(
         count = _count_lines(lines, index)
         record = _join_lines(lines[index : index + count], chunk.line_start + index, offset)
         row = None if record.raw in BLANK else _read_row(record, header)
-        if isinstance(row, Refusal) and row.code == "bad_csv" and count > 1:
+        if isinstance(row, Reject) and row.code in MISSED_QUOTES and count > 1:
             count = 1
             record = _join_lines(lines[index : index + 1], record.line, offset)
-            row = record.refuse("unclosed_quote", "a quote opens here that does not close")
+            row = record.reject("unclosed_quote", "a quote opens here that does not close")
         if row is not None:
             yield row
         offset += sum(len(line) + 1 for line in lines[index : index + count])
@@ -150,10 +153,12 @@ def parse_record(raw: bytes) -> list[str]:
         raise RecordError("null_byte", "the record holds a NUL byte, which PostgreSQL cannot store")
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
-        [fields] = csv.reader(io.StringIO(text, newline=""), strict=True)
-    except (csv.Error, ValueError) as error:
+        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
         raise RecordError("bad_csv", "the quotes of this record do not match") from error
-    return fields
+    if len(records) != 1:
+        raise RecordError("line_break", "a line break stands outside quotes")
+    return records[0]
 
 
 def _count_lines(lines: Sequence[bytes], start: int) -> int:
@@ -171,12 +176,12 @@ def _join_lines(lines: Sequence[bytes], line: int, byte_offset: int) -> Record:
     return Record(line, byte_offset, raw, len(raw))
 
 
-def _read_row(record: Record, header: Sequence[str]) -> tuple[Record, dict[str, str]] | Refusal:
+def _read_row(record: Record, header: Sequence[str]) -> tuple[Record, dict[str, str]] | Reject:
     try:
         fields = parse_record(record.raw)
     except RecordError as error:
-        return record.refuse(error.code, error.reason)
+        return record.reject(error.code, error.reason)
     if len(fields) != len(header):
         code = "missing_columns" if len(fields) < len(header) else "extra_columns"
-        return record.refuse(code, f"{len(fields)} columns where the header has {len(header)}")
+        return record.reject(code, f"{len(fields)} columns where the header has {len(header)}")
     return record, dict(zip(header, fields, strict=True))

@@ -5,33 +5,34 @@ from typing import Any
 
 import psycopg
 
-from imports.engine.records import ImportFailure, Refusal
+from imports.engine.records import KEPT_BYTES, ImportFailure, Reject
 
-KEPT_BYTES = 2**16  # of a refused record's text; `raw_bytes` tells its full length
 FIRST_LINES = 1_000
 MAX_REJECTS_IN_FIRST_LINES = 100
 MAX_REJECTS = 10_000
 MAX_REJECTS_SHARE = 0.05
 
 
-def insert_rejects(
-    cursor: psycopg.Cursor[Any], import_id: int, refusals: Iterable[Refusal]
-) -> None:
-    """Writes refusals as rows of `imports_reject`, inside the caller's transaction."""
-    columns = 'import_id, line, byte_offset, "column", code, reason, raw, raw_bytes'
-    with cursor.copy(f"COPY imports_reject ({columns}) FROM STDIN") as copy:
-        for refusal in refusals:
-            record = refusal.record
+def insert_rejects(cursor: psycopg.Cursor[Any], import_id: int, rejects: Iterable[Reject]) -> None:
+    """Writes rejects as rows of `imports_reject`, inside the caller's transaction."""
+    with cursor.copy(
+        """
+        COPY imports_reject
+             (import_id, line, byte_offset, "column", code, reason, raw, raw_bytes) FROM STDIN
+        """
+    ) as copy:
+        for reject in rejects:
+            record = reject.record
             copy.write_row(
                 (
                     import_id,
                     record.line,
                     record.byte_offset,
-                    refusal.column,
-                    refusal.code,
-                    refusal.reason,
+                    reject.column,
+                    reject.code,
+                    reject.reason,
                     show_raw(record.raw),
-                    record.byte_length,
+                    record.raw_bytes,
                 )
             )
 
@@ -41,9 +42,9 @@ def show_raw(raw: bytes) -> str:
     return raw[:KEPT_BYTES].decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
-def count_early(refusals: Iterable[Refusal]) -> int:
+def count_early(rejects: Iterable[Reject]) -> int:
     """How many of the refused records stand in the file's first lines."""
-    return sum(refusal.record.line <= FIRST_LINES + 1 for refusal in refusals)
+    return sum(reject.record.line <= FIRST_LINES + 1 for reject in rejects)
 
 
 def check_first_lines(early: int) -> None:
@@ -53,7 +54,7 @@ def check_first_lines(early: int) -> None:
         raise ImportFailure("too_many_rejects", detail)
 
 
-def check_budget(rows_rejected: int, rows_loaded: int, max_rejects: int | None) -> None:
+def check_budget(*, rows_loaded: int, rows_rejected: int, max_rejects: int | None) -> None:
     """Raises ImportFailure where more is refused than `max_rejects`, or than the usual budget."""
     if max_rejects is not None:
         is_over = rows_rejected > max_rejects

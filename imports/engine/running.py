@@ -20,6 +20,7 @@ from imports.engine.leasing import (
     Lease,
     LeaseLost,
     connect,
+    end_import,
     hold_import,
     update_import,
 )
@@ -62,8 +63,8 @@ class Tally:
     def add(self, chunk: Chunk, prepared: Prepared) -> None:
         self.bytes_done = chunk.byte_end
         self.rows_loaded += len(prepared.rows)
-        self.early_rejects += count_early(prepared.refusals)
-        self.rows_rejected += len(prepared.refusals) + len(chunk.refusals)
+        self.early_rejects += count_early(prepared.rejects)
+        self.rows_rejected += len(prepared.rejects)
         self._sample()
 
     def read(self) -> dict[str, object]:
@@ -141,7 +142,9 @@ class Run:
                 self._begin(connection, header, source)
             cutter = Cutter(position, record_cap_bytes=dataset.record_cap_bytes)
             for chunk in cutter.cut(blocks):
-                self._copy(connection, chunk, dataset.prepare(chunk, header))
+                prepared = dataset.prepare(chunk, header)
+                rejects = (*chunk.rejects, *prepared.rejects)
+                self._copy(connection, chunk, Prepared(prepared.rows, rejects))
                 yield
         self._check_length(cutter.position.byte_offset)
 
@@ -161,7 +164,11 @@ class Run:
         copy_chunk(connection, self.lease, self.task.dataset, chunk, prepared)
         self.tally.add(chunk, prepared)
         check_first_lines(self.tally.early_rejects)
-        check_budget(self.tally.rows_rejected, self.tally.rows_loaded, self.task.max_rejects)
+        check_budget(
+            rows_loaded=self.tally.rows_loaded,
+            rows_rejected=self.tally.rows_rejected,
+            max_rejects=self.task.max_rejects,
+        )
 
     def _check_length(self, bytes_read: int) -> None:
         expected = self.tally.bytes_total
@@ -180,15 +187,19 @@ class Run:
             cursor.execute(sql.SQL("DROP TABLE {}").format(table))
             # Held only now, so that the heartbeat goes on beating while the rows are merged.
             hold_import(cursor, self.lease)
-            self._end(connection, {"status": "finished", "rows_added": rows_added})
+            values = {"status": "finished", "rows_added": rows_added}
+            end_import(connection, self.lease, self.tally.read() | values)
 
     def _fail(self, connection: Connection, failure: ImportFailure) -> None:
-        values = {"status": "failed", "error_code": failure.code, "error_detail": failure.detail}
         try:
-            self._end(connection, values)
+            fail_import(connection, self.lease, failure, self.tally.read())
         except LeaseLost:
             logger.warning("import %d: lost before it failed", self.lease.import_id)
 
-    def _end(self, connection: Connection, values: Mapping[str, object]) -> None:
-        [now] = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
-        update_import(connection, self.lease, {**self.tally.read(), **values, "ended_at": now})
+
+def fail_import(
+    connection: Connection, lease: Lease, failure: ImportFailure, figures: Mapping[str, object]
+) -> None:
+    """Ends an import as `failed`. Raises LeaseLost where it is not ours any more."""
+    error = {"error_code": failure.code, "error_detail": failure.detail.replace("\0", "")}
+    end_import(connection, lease, {**figures, "status": "failed", **error})

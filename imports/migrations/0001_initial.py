@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                     "import_record",
                     models.ForeignKey(
                         db_column="import_id",
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="chunks",
                         to="imports.import",
@@ -168,6 +169,7 @@ class Migration(migrations.Migration):
                     "import_record",
                     models.ForeignKey(
                         db_column="import_id",
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="rejects",
                         to="imports.import",

@@ -27,7 +27,6 @@ def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
     ("environment", "named"),
     [
         ({"ANONYMOUS_ACCESS": "read,write"}, "ANONYMOUS_ACCESS: write is not one of"),
-        ({"IMPORT_ALLOWED_NETWORKS": "10.0.0.0/99"}, "IMPORT_ALLOWED_NETWORKS"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
     ],
 )

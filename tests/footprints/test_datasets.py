@@ -79,9 +79,9 @@ def test_bow_tie_is_repaired_and_says_so() -> None:
 def test_bad_row_names_its_column_and_why(row: bytes, column: str, code: str) -> None:
     prepared = prepare(row, write_square(2))
 
-    [refusal] = prepared.refusals
-    assert (refusal.column, refusal.code) == (column, code)
-    assert refusal.reason
+    [reject] = prepared.rejects
+    assert (reject.column, reject.code) == (column, code)
+    assert reject.reason
     assert len(prepared.rows) == 1
 
 

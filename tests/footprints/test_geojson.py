@@ -119,7 +119,7 @@ def test_last_of_two_equal_keys_counts() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.lists(inner)))
-def test_any_json_is_a_polygon_or_a_refusal(coordinates: Any) -> None:
+def test_json_that_is_no_polygon_is_refused(coordinates: Any) -> None:
     text = json.dumps({"coordinates": coordinates})
 
     assert refusal(text).reason

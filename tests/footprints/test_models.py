@@ -3,7 +3,6 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from footprints.models import Footprint
 from tests.factories.footprints import FootprintFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,13 +22,6 @@ def test_footprint_is_there_once() -> None:
 def test_area_is_never_negative() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         FootprintFactory(area_m2=-1)
-
-
-def test_repaired_are_those_with_repairs() -> None:
-    fine, repaired = FootprintFactory(), FootprintFactory(repairs=[{"code": "x", "reason": "y"}])
-
-    assert set(Footprint.objects.repaired(True)) == {repaired}
-    assert set(Footprint.objects.repaired(False)) == {fine}
 
 
 def test_every_unique_key_contains_the_distribution_column() -> None:

@@ -8,9 +8,12 @@ from itertools import islice
 
 import pytest
 
+from footprints.datasets import prepare_chunk
 from footprints.polygons import PolygonError, repair_polygon
 from footprints.samples import BAD_KINDS, HEADER, bad_row, write_footprints
+from imports.engine.records import Chunk
 
+COLUMNS = ("org_id", "footprints_used", "source_event_timestamp")
 POLYGON_FAULTS = {
     "broken_json": "invalid_json",
     "empty_geometry": "empty_coordinates",
@@ -128,8 +131,25 @@ def test_bad_row_breaks_org_id_timestamp_and_encoding() -> None:
 
 
 def test_bad_kinds_are_all_drawn() -> None:
-    lines = b"".join(write_footprints(600, seed=8, bad=1.0)).split(b"\r\n")[1:-1]
+    rows = b"".join(write_footprints(600, seed=8, bad=1.0))
+    body = rows.partition(b"\r\n")[2]
+    chunk = Chunk(0, 0, len(body), 2, 602, body)
 
-    broken = [line for line in lines if b"\xff" in line]
+    codes = Counter(reject.code for reject in prepare_chunk(chunk, COLUMNS).rejects)
+
+    assert sum(codes.values()) == 600
     assert len(BAD_KINDS) == 12
-    assert 20 <= len(broken) <= 90
+    assert set(codes) == {
+        "bad_org_id",
+        "bad_timestamp",
+        "empty_coordinates",
+        "extra_columns",
+        "invalid_json",
+        "invalid_utf8",
+        "latitude_out_of_range",
+        "missing_columns",
+        "not_finite",
+        "too_deep",
+        "unsupported_type",
+    }
+    assert all(20 <= count <= 140 for count in codes.values())

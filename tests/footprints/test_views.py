@@ -135,6 +135,60 @@ def test_footprint_comes_simplified_repaired_or_as_received(api: APIClient) -> N
 
 
 @pytest.mark.parametrize(
+    ("original", "kind"),
+    [
+        ('{"coordinates":[[[[13,52],[14,52],[13,53]]]]}', "MultiPolygon"),
+        ('{"type":"MultiPolygon","coordinates":[[],[[[13,52],[14,52],[13,53]]]]}', "MultiPolygon"),
+        ('{"type":"Polygon","geometry":{},"coordinates":[[[13,52],[14,52],[13,53]]]}', "Polygon"),
+        (
+            '{"type":"Feature","properties":{"n":' + "9" * 5000 + '},"geometry":'
+            '{"type":"Polygon","coordinates":[[[13,52],[14,52],[13,53]]]}}',
+            "Polygon",
+        ),
+    ],
+)
+def test_original_is_served_whatever_was_accepted(api: APIClient, original: str, kind: str) -> None:
+    footprint = FootprintFactory(original=original)
+
+    [feature] = api.get(f"{URL}?geometry=original").json()["features"]
+
+    assert feature["geometry"]["type"] == kind
+    assert feature["properties"]["original"] == footprint.original
+
+
+@pytest.mark.parametrize(
+    "path", [URL, f"{URL}org-ids/", "/api/v1/imports/", "/api/v1/imports/{}/rejects/"]
+)
+def test_answer_can_be_opened_in_a_browser(
+    api: APIClient, footprints: list[Footprint], path: str
+) -> None:
+    address = path.format(footprints[0].import_record_id)
+
+    response = api.get(address, headers={"accept": "text/html"})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_form_for_browsers_shows_repeated_values(
+    api: APIClient, footprints: list[Footprint]
+) -> None:
+    response = api.get(f"{URL}?org_id=1&org_id=2", headers={"accept": "text/html"})
+
+    assert 'value="1, 2"' in response.content.decode()
+
+
+def test_list_can_be_searched_by_a_part_of_its_import(
+    api: APIClient, footprints: list[Footprint]
+) -> None:
+    import_id = footprints[0].import_record_id
+
+    found = api.get(f"{URL}?import_id__icontains={import_id}").json()
+
+    assert footprints[0].pk in [feature["id"] for feature in found["features"]]
+
+
+@pytest.mark.parametrize(
     ("path", "attr"),
     [
         ("heatmap/?foo=1", "foo"),

@@ -2,14 +2,16 @@
 
 import csv
 import io
+import itertools
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imports.engine.cutting import Cutter, Position, find_cut
-from imports.engine.records import Chunk, Refusal, read_rows
+from imports.engine.records import Chunk, Reject, read_rows
 
 START = Position(0, 10, 2)
 fields = st.text(alphabet='ab",\n\r ', max_size=12)
@@ -33,7 +35,7 @@ def test_chunks_of_any_csv_hold_every_record_once_in_order(
     chunks = cut(data, block=block)
 
     found = [row for chunk in chunks for row in read_rows(chunk, ("a", "b"))]
-    assert [list(row[1].values()) for row in found if not isinstance(row, Refusal)] == rows
+    assert [list(row[1].values()) for row in found if not isinstance(row, Reject)] == rows
     assert b"".join(chunk.data for chunk in chunks) == data
 
 
@@ -54,12 +56,33 @@ def test_record_over_the_cap_is_refused_and_reading_goes_on_at_its_second_line()
 
     chunks = cut(data, cap=100)
 
-    refusals = [refusal for chunk in chunks for refusal in chunk.refusals]
+    rejects = [reject for chunk in chunks for reject in chunk.rejects]
     rows = [row for chunk in chunks for row in read_rows(chunk, ("a", "b"))]
-    assert [(r.code, r.record.line, r.record.byte_offset, r.record.raw) for r in refusals] == [
+    assert [(r.code, r.record.line, r.record.byte_offset, r.record.raw) for r in rejects] == [
         ("record_too_large", 2, 10, b'1,"opens')
     ]
     assert len(rows) == 41
+
+
+@pytest.mark.parametrize("line", [b"\n", b"abc\n"])
+def test_long_record_of_short_lines_is_not_searched_again_for_every_block(line: bytes) -> None:
+    blocks = itertools.chain([b'1,"opens'], itertools.repeat(line * (2**17 // len(line)), 128))
+    began = time.monotonic()
+
+    chunks = Cutter(START, record_cap_bytes=2**24, chunk_bytes=2**22).cut(blocks)
+
+    assert [reject.code for reject in next(chunks).rejects] == ["record_too_large"]
+    assert time.monotonic() - began < 30  # searching again took minutes
+
+
+def test_single_record_between_chunk_and_cap_is_kept_and_one_beyond_is_not() -> None:
+    within, beyond = b'1,"' + b"x" * 150 + b'"\n', b'2,"' + b"x" * 300 + b'"\n'
+
+    chunks = cut(within + beyond + b"3,x\n", cap=200, chunk=50)
+
+    rejects = [reject for chunk in chunks for reject in chunk.rejects]
+    assert [(reject.code, reject.record.line) for reject in rejects] == [("record_too_large", 3)]
+    assert b"".join(chunk.data for chunk in chunks) == within + b"3,x\n"
 
 
 def test_line_over_the_cap_is_skipped_without_being_held() -> None:
@@ -68,9 +91,9 @@ def test_line_over_the_cap_is_skipped_without_being_held() -> None:
 
     chunks = list(cutter.cut(data[i : i + 500] for i in range(0, len(data), 500)))
 
-    [refusal] = [refusal for chunk in chunks for refusal in chunk.refusals]
-    assert refusal.record.byte_length == 1_000_003
-    assert len(refusal.record.raw) <= 2**16
+    [reject] = [reject for chunk in chunks for reject in chunk.rejects]
+    assert reject.record.raw_bytes == 1_000_003
+    assert len(reject.record.raw) <= 2**16
     assert b"".join(chunk.data for chunk in chunks) == b"2,fine\n"
     assert chunks[-1].line_start == 3
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from imports.engine.records import Chunk, Refusal, read_rows
+from imports.engine.records import Chunk, Reject, read_rows
 
 HEADER = ("a", "b")
 
 
 def read(data: bytes) -> list[tuple[int, int, object]]:
-    """Line, byte offset, and the fields or the code of the refusal, of each record."""
+    """Line, byte offset, and the fields or the code of the reject, of each record."""
     chunk = Chunk(0, 100, 100 + len(data), 5, 5 + data.count(b"\n"), data)
     return [
         (row.record.line, row.record.byte_offset, row.code)
-        if isinstance(row, Refusal)
+        if isinstance(row, Reject)
         else (row[0].line, row[0].byte_offset, tuple(row[1].values()))
         for row in read_rows(chunk, HEADER)
     ]
@@ -31,6 +31,11 @@ def read(data: bytes) -> list[tuple[int, int, object]]:
         (b"\xff,2\n3,4\n", [(5, 100, "invalid_utf8"), (6, 104, ("3", "4"))]),
         (b"1,\x00\n3,4\n", [(5, 100, "null_byte"), (6, 104, ("3", "4"))]),
         (b'1,"x"y\n3,4\n', [(5, 100, "bad_csv"), (6, 107, ("3", "4"))]),
+        (b"1,2\r3,4\n5,6\n", [(5, 100, "line_break"), (6, 108, ("5", "6"))]),
+        (
+            b'1,x"\n3,4\n5,6\n',
+            [(5, 100, "unclosed_quote"), (6, 105, ("3", "4")), (7, 109, ("5", "6"))],
+        ),
         (b"", []),
     ],
 )

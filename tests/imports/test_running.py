@@ -274,7 +274,7 @@ def test_incomplete_staging_is_not_published(
 def test_fault_of_ours_ends_the_import_where_people_see_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: object) -> None:
+    def fail(**figures: object) -> None:
         raise ZeroDivisionError("no reason")
 
     monkeypatch.setattr(running, "check_budget", fail)
@@ -283,6 +283,15 @@ def test_fault_of_ours_ends_the_import_where_people_see_it(
 
     assert (record.status, record.error_code) == (Status.FAILED, "internal_error")
     assert "no reason" in record.error_detail
+
+
+def test_dataset_that_is_gone_ends_the_import(tmp_path: Path) -> None:
+    record = create_import("postcards", str(tmp_path / "file.csv"))
+
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    assert (record.status, record.error_code) == (Status.FAILED, "unknown_dataset")
 
 
 def test_hostile_polygons_are_rejects_and_the_others_are_loaded(tmp_path: Path) -> None:

@@ -22,5 +22,5 @@ class Command(BaseCommand):
             raise CommandError("--rows must not be negative")
         if not 0 <= bad <= 1:
             raise CommandError("--bad must be between 0 and 1")
-        for block in datasets[dataset].write_sample(rows, seed, bad):
+        for block in datasets[dataset].write_sample(rows, seed=seed, bad=bad):
             self.stdout.buffer.write(block)  # type: ignore[attr-defined]
