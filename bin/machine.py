@@ -24,6 +24,8 @@ from supervisor import Program, Refusal, Supervisor, describe_exit, last_lines, 
 CHECKOUT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.8"
 LEAST_FREE_BYTES = 1_000_000_000
+# Of which apt's packages take 2.2 GB where even the browser is missing.
+LEAST_FREE_BYTES_TO_INSTALL = 3_000_000_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 # What decides, besides the files themselves, what collectstatic finds.
@@ -32,27 +34,44 @@ GENERATED = {"__pycache__"}
 GENERATED_AT_TOP = GENERATED | {"docs", "node_modules", "static", "tests"}
 
 # As one script, so that sudo asks once and the guard against starting services always goes away.
+# A guard that carries our mark was left by a run that was killed: it is ours to remove.
 INSTALL_SCRIPT = r"""
 set -e
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 UCF_FORCE_CONFFOLD=1
+guard=/usr/sbin/policy-rc.d mark='Made by bin/up of Catchment for the time of an installation'
+install() {
+  apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# Two checkouts take turns: the first would remove the guard under the second.
+exec 9< /var/lib/dpkg
+flock 9
 case " $* " in *" postgresql "*)
   if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
   fi
 esac
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+if [ ! -e $guard ] || grep -q "$mark" $guard; then
+  trap 'rm -f $guard' EXIT
   trap 'exit 130' INT TERM HUP
-  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-  chmod 755 /usr/sbin/policy-rc.d
+  printf '#!/bin/sh\n# %s.\nexit 101\n' "$mark" > $guard
+  chmod 755 $guard
 fi
-apt-get update
-apt-get install -y --no-install-recommends \
-  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
-case " $* " in *" redis-server "*)
-  if command -v systemctl > /dev/null; then systemctl disable redis-server || true; fi
-esac
+# A new machine may be updating its lists by itself, and apt does not wait for that lock.
+for pause in 5 10 20 0; do
+  apt-get update && break
+  sleep $pause
+done
+if [ -n "$(dpkg --audit)" ]; then
+  dpkg --force-confdef --force-confold --configure -a || true
+fi
+install --download-only "$@"
+# From here Ctrl-C would leave packages half-configured.
+trap '' INT TERM HUP
+install "$@"
+case " $* " in *" redis-server "*) update-rc.d redis-server disable || true; esac
 """
 
 
@@ -135,10 +154,11 @@ def make_private_folder(path: Path) -> None:
     path.chmod(0o700)
 
 
-def check_disk(folder: Path) -> None:
+def check_disk(folder: Path, least_bytes: int = LEAST_FREE_BYTES) -> None:
     free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
-        raise Refusal(f"{folder} has {free / 1e6:.0f} MB of free disk space; 1 GB is the least.")
+    if free < least_bytes:
+        least = f"{least_bytes / 1e9:.0f} GB is the least"
+        raise Refusal(f"{folder} has {free / 1e6:.0f} MB of free disk space; {least}.")
 
 
 def check_port(port: int) -> None:
@@ -176,33 +196,47 @@ def missing_packages(needs: Needs) -> list[str]:
     return packages
 
 
-def install_packages(packages: Sequence[str], log: Path) -> None:
-    """Not interruptible on our side: half-configured packages would outlast this script."""
+def unfinished_packages(note: Path) -> list[str]:
+    """What a killed installation was to bring: their files may be there, but not set up."""
+    if not note.exists():
+        return []
+    audit = subprocess.run(["dpkg", "--audit"], stdout=subprocess.PIPE)
+    return note.read_text().split() if audit.stdout else []
+
+
+def install_packages(packages: Sequence[str], log: Path, note: Path) -> None:
+    """The note lasts until all packages are set up."""
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
-        raise Refusal(
-            f"apt-get is missing here; install what Debian calls {names}, or use"
-            " `docker compose up` instead."
-        )
+        has_compose = (CHECKOUT / "docker-compose.yml").exists()
+        instead = ", or use `docker compose up` instead" if has_compose else ""
+        raise Refusal(f"apt-get is missing here; install what Debian calls {names}{instead}.")
     if os.geteuid() != 0 and shutil.which("sudo") is None:
         raise Refusal(f"Installing needs root or sudo; as root run: apt-get install {names}")
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     command = [*sudo, "sh", "-c", INSTALL_SCRIPT, "sh", *packages]
+    note.write_text(names)
     with log.open("ab") as output:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     if done.returncode != 0:
         raise Refusal(f"Installing {names} failed; see {log}:\n{last_lines(log)}")
+    note.unlink()
     importlib.invalidate_caches()
 
 
 def ensure_packages(needs: Needs, workshop: Workshop) -> None:
-    packages = missing_packages(needs)
+    note = workshop.checkout / ".local/installing"
+    packages = list(dict.fromkeys([*missing_packages(needs), *unfinished_packages(note)]))
     if not packages:
         return
+    check_disk(Path("/"), LEAST_FREE_BYTES_TO_INSTALL)
     with step(f"Installing {', '.join(packages)}"):
         workshop.logs.mkdir(parents=True, exist_ok=True)
-        install_packages(packages, workshop.logs / "packages.log")
-        workshop.supervisor.pump(0)
+        try:
+            install_packages(packages, workshop.logs / "packages.log", note)
+        finally:
+            # Whoever pressed Ctrl-C needs no explanation of why apt stopped.
+            workshop.supervisor.pump(0)
 
 
 def base_python() -> str:

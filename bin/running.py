@@ -150,8 +150,8 @@ def serve(workshop: Workshop, port: int) -> None:
     bootstrap(workshop)
     with step("Web server"):
         supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
-    serializer = ("--serializer", "rq.serializers.JSONSerializer")
-    supervisor.keep_running(workshop.program("worker", *manage, "rqworker", "imports", *serializer))
+    options = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
+    supervisor.keep_running(workshop.program("worker", *manage, "rqworker", "imports", *options))
     supervisor.keep_running(workshop.program("sweeper", *manage, "sweep"))
     say_where_to_look(port)
 

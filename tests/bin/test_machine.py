@@ -1,6 +1,8 @@
+import os
 import shutil
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from environment import (
     read_value,
 )
 from machine import (
+    INSTALL_SCRIPT,
     Needs,
     Stamp,
     check_disk,
@@ -20,6 +23,7 @@ from machine import (
     hold_lock,
     install_packages,
     missing_packages,
+    unfinished_packages,
 )
 from supervisor import Refusal
 
@@ -146,13 +150,76 @@ def test_missing_packages_are_named_by_what_is_absent(monkeypatch: pytest.Monkey
     assert not servers & set(own_servers)
 
 
-def test_install_without_apt_points_at_compose(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_compose", [True, False])
+def test_install_without_apt_points_at_compose_where_the_checkout_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_compose: bool
 ) -> None:
     monkeypatch.setattr("machine.shutil.which", lambda _name: None)
+    monkeypatch.setattr("machine.CHECKOUT", tmp_path)
+    if has_compose:
+        (tmp_path / "docker-compose.yml").touch()
 
-    with pytest.raises(Refusal, match=r"postgresql redis-server.*docker compose up"):
-        install_packages(["postgresql", "redis-server"], tmp_path / "log")
+    with pytest.raises(Refusal, match="postgresql redis-server") as caught:
+        install_packages(["postgresql", "redis-server"], tmp_path / "log", tmp_path / "note")
+
+    assert ("`docker compose up`" in str(caught.value)) == has_compose
+    assert not (tmp_path / "note").exists()
+
+
+def test_install_script_is_what_a_shell_reads() -> None:
+    subprocess.run(["sh", "-n"], input=INSTALL_SCRIPT.encode(), check=True)
+
+
+@pytest.fixture
+def root_with_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("machine.shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("machine.os.geteuid", lambda: 0)
+
+
+@pytest.mark.usefixtures("root_with_apt")
+def test_install_that_succeeds_leaves_no_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("machine.INSTALL_SCRIPT", 'cat "$0.note"; echo "asked for $*"')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sh.note").symlink_to("note")
+
+    install_packages(["one", "two"], tmp_path / "log", tmp_path / "note")
+
+    assert (tmp_path / "log").read_text() == "one twoasked for one two\n"
+    assert not (tmp_path / "note").exists()
+
+
+@pytest.mark.usefixtures("root_with_apt")
+def test_install_that_fails_shows_its_log_and_keeps_the_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("machine.INSTALL_SCRIPT", "echo 'E: no such package' >&2; exit 100")
+
+    with pytest.raises(Refusal, match=r"Installing one failed; see .*log:\n  E: no such package"):
+        install_packages(["one"], tmp_path / "log", tmp_path / "note")
+
+    assert (tmp_path / "note").read_text() == "one"
+
+
+@pytest.mark.parametrize(
+    ("audit", "unfinished"),
+    [("", []), ("echo 'unpacked but not yet configured'; exit 1", ["one", "two"])],
+)
+def test_unfinished_packages_count_while_dpkg_has_work_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: str, unfinished: list[str]
+) -> None:
+    dpkg = tmp_path / "dpkg"
+    dpkg.write_text(f"#!/bin/sh\n{audit}\n")
+    dpkg.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    without_note = unfinished_packages(tmp_path / "note")
+    (tmp_path / "note").write_text("one two")
+    with_note = unfinished_packages(tmp_path / "note")
+
+    assert without_note == []
+    assert with_note == unfinished
 
 
 def test_fingerprint_static_changes_with_the_assets_only(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 
 from footprints.models import Footprint
 from imports.choices import ACTIVE
-from imports.jobs import create_import, kick_import, name_source
+from imports.jobs import create_import, kick_import, name_source, run_import
 from imports.models import Import
 
 SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
@@ -19,13 +19,13 @@ SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
 
 class Command(BaseCommand):
     help = (
-        "Creates the admin user where there is none, and queues the import of FOOTPRINTS_SOURCE,"
-        " or of the bundled sample where there are no footprints yet."
+        "Creates the admin user where there is none, and queues the import of FOOTPRINTS_SOURCE;"
+        " without one, imports the bundled sample where there are no footprints yet."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._create_admin()
-        self._queue_footprints()
+        self._load_footprints()
 
     def _create_admin(self) -> None:
         users = get_user_model().objects
@@ -38,10 +38,15 @@ class Command(BaseCommand):
         shown = "" if chosen else f" with the password {password} (shown only now)"
         self.stdout.write(f"created the user {name}{shown}")
 
-    def _queue_footprints(self) -> None:
-        if not settings.FOOTPRINTS_SOURCE and Footprint.objects.exists():
-            return
-        source = settings.FOOTPRINTS_SOURCE or str(SAMPLE)
+    def _load_footprints(self) -> None:
+        if settings.FOOTPRINTS_SOURCE:
+            self._queue(settings.FOOTPRINTS_SOURCE)
+        elif not Footprint.objects.exists():
+            record = create_import("footprints", str(SAMPLE))
+            run_import(record.pk)  # here and now: whoever looks first shall see something
+            self.stdout.write(f"imported the bundled sample as import {record.pk}")
+
+    def _queue(self, source: str) -> None:
         if Import.objects.filter(url=name_source(source), status__in=ACTIVE).exists():
             return
         record = create_import("footprints", source)
