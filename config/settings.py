@@ -181,6 +181,10 @@ REST_FRAMEWORK = {
     "COERCE_DECIMAL_TO_STRING": False,
 }
 
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "config.api.errors.RequestExceptionHandler",
+}
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Catchment",
     "DESCRIPTION": "Intake for messy geodata: raw first, nothing lost, every refusal explained.",
@@ -218,4 +222,6 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Its warnings of a retry would stand in the middle of a progress bar.
+    "loggers": {"urllib3": {"level": "ERROR"}},
 }

@@ -6,7 +6,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
-from config.views import show_overview
+from config.views import show_not_found, show_overview
+
+# Without OPTIONS, which would describe a template that cannot be rendered alone.
+SWAGGER = {"url_name": "schema", "http_method_names": ["get", "head"]}
+
+handler404 = show_not_found
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", show_overview, name="overview"),
@@ -17,7 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("api/docs/", SpectacularSwaggerView.as_view(**SWAGGER), name="swagger"),
     path("admin/", admin.site.urls),
     path("rq/", include("django_rq.urls")),
 ]

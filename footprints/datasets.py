@@ -117,13 +117,18 @@ def create_staging(cursor: Cursor[Any], table: sql.Identifier) -> None:
 
 
 def publish(cursor: Cursor[Any], table: sql.Identifier, import_id: int) -> int:
-    """Adds what is not there yet, by organisation, time and the original's hash."""
+    """Adds what is not there yet, by organisation, time and the original's hash.
+
+    In the order of that key: two imports of the same rows then wait for each other, where in the
+    order of their files each might hold what the other waits for.
+    """
     columns = sql.SQL(", ").join(map(sql.Identifier, [*STAGING_COLUMNS, "area_m2"]))
     cursor.execute(
         sql.SQL(
             """
             INSERT INTO footprints_footprint ({columns}, import_id)
-            SELECT {columns}, {import_id} FROM {table} ORDER BY line
+            SELECT {columns}, {import_id} FROM {table}
+             ORDER BY org_id, source_event_timestamp, original_sha256, line
             ON CONFLICT (org_id, source_event_timestamp, original_sha256) DO NOTHING
             """
         ).format(columns=columns, import_id=sql.Literal(import_id), table=table)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import shapely
 
 from footprints.meridian import WORLD
-from footprints.validity import REPAIR_PAIRS, is_crowded, join_polygons, make_valid
+from footprints.validity import REPAIR_PAIRS, edge_boxes, is_crowded, join_polygons, make_valid
 
 SMALLEST_BUDGET: Final = 200
 ROUNDS: Final = 40
@@ -56,8 +56,8 @@ def _simplify_once(geometry: Any, tolerance: float) -> shapely.MultiPolygon:
 
 
 def _would_crowd(geometry: shapely.MultiPolygon, gap: float) -> bool:
-    """Growing the parts would lay so many over each other that it took minutes."""
-    west, south, east, north = shapely.bounds(shapely.get_parts(geometry)).T
+    """Growing the edges would lay so many over each other that it took minutes."""
+    west, south, east, north = edge_boxes(geometry)
     return is_crowded((west - gap, south - gap, east + gap, north + gap), REPAIR_PAIRS)
 
 

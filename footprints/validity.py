@@ -16,6 +16,7 @@ Boxes = tuple[Floats, Floats, Floats, Floats]
 # Bounding boxes of edges that overlap: what GEOS's time grows with.
 VALIDATION_PAIRS: Final = 50_000_000
 REPAIR_PAIRS: Final = 200_000
+NESTED_PAIRS: Final = 5_000_000
 SAMPLES: Final = 128
 DENSE: Final = 64
 
@@ -85,12 +86,15 @@ def _check_complexity(geometry: Any, most: int) -> None:
     """GEOS cannot be stopped: 2,000 random vertices keep make_valid busy for 14 s."""
     if int(shapely.get_num_coordinates(geometry)) ** 2 <= most:
         return
-    if is_crowded(_edge_boxes(geometry), most):
+    rings = shapely.get_rings(shapely.get_parts(geometry))
+    # Rings within rings within rings: each is looked for in all that surround it.
+    is_nested = is_crowded(tuple(shapely.bounds(rings).T), NESTED_PAIRS)
+    if is_nested or is_crowded(edge_boxes(geometry), most):
         reason = "Too many edges cross or run beside each other for a repair in reasonable time."
         raise PolygonError("too_complex", reason)
 
 
-def _edge_boxes(geometry: Any) -> Boxes:
+def edge_boxes(geometry: Any) -> Boxes:
     rings = shapely.get_rings(shapely.get_parts(geometry))
     positions, ring = shapely.get_coordinates(rings, return_index=True)
     within = ring[1:] == ring[:-1]

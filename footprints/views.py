@@ -42,6 +42,7 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
     renderer_classes = (JSONRenderer, GeoJsonRenderer, BrowsableAPIRenderer)
     extra_parameters = frozenset({"geometry"})
     ordering = "id"
+    lookup_value_regex = "[0-9]+"
     ordering_fields = ("id", "org_id", "source_event_timestamp", "area_m2", "vertex_count")
 
     def get_queryset(self) -> QuerySet[Footprint]:

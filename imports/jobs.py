@@ -57,7 +57,8 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
         except ImportFailure as failure:
             fail_import(owner, lease, failure, {})
             return
-    task = Task(record.url, dataset, tuple(record.header), record.max_rejects)
+    validators = (record.etag, record.last_modified, record.bytes_total)
+    task = Task(record.url, dataset, tuple(record.header), validators, record.max_rejects)
     Run(database, lease, task).run(on_progress or (lambda tally: None))
 
 

@@ -20,6 +20,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     serializer_class = ImportSerializer
     filterset_class = ImportFilterSet
     ordering = "-id"
+    lookup_value_regex = "[0-9]+"
     ordering_fields = ("id", "dataset", "status", "created_at", "started_at", "ended_at")
 
 

@@ -1,10 +1,11 @@
 """A real HTTP server on loopback that misbehaves on purpose."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import MappingProxyType
 
 
 @dataclass
@@ -15,7 +16,15 @@ class Site:
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
-    def serve(self, path: str, body: bytes, *, status: int = 200, length: int | None = -1) -> str:
+    def serve(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        status: int = 200,
+        length: int | None = -1,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """Answers `path` with a body; `length` is what is announced (-1: the truth)."""
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -23,6 +32,8 @@ class Site:
             if length is not None:
                 announced = len(body) if length < 0 else length
                 handler.send_header("Content-Length", str(announced))
+            for name, value in headers.items():
+                handler.send_header(name, value)
             handler.send_header("Connection", "close")
             handler.end_headers()
             handler.wfile.write(body)

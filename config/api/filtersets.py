@@ -62,7 +62,8 @@ class RepeatedField(forms.Field):
         try:
             return [self.parse(check_text(text)) for text in value]
         except ValueError as error:
-            raise InvalidValue(str(error), code="invalid") from error
+            # django-filter formats messages, and this one holds what somebody sent.
+            raise InvalidValue(str(error).replace("%", "%%"), code="invalid") from error
 
 
 class RepeatableFilter(django_filters.Filter):
@@ -124,7 +125,10 @@ def parse_boolean(text: str) -> bool:
 
 def parse_moment(text: str) -> date | datetime:
     """A bare date (the whole day, in UTC) or a timestamp; without an offset it is UTC."""
-    return parse_date(text) or parse_timestamp(text, assume_utc=True)
+    day = parse_date(text)
+    if day == date.max:
+        raise ValueError("no day comes after 9999-12-31")
+    return day or parse_timestamp(text, assume_utc=True)
 
 
 def parse_bbox(text: str) -> MultiPolygon:

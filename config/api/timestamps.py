@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime
 
 RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,6})?)(Z|[+-]\d\d:\d\d)?",
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,6})?)(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
     re.ASCII | re.IGNORECASE,
 )
 BARE_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

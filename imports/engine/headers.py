@@ -43,10 +43,11 @@ def _check_encoding(start: bytes) -> None:
 
 
 def _parse_columns(raw: bytes, dataset: Dataset) -> tuple[str, ...]:
-    if not raw.strip():
-        raise _describe_mismatch(dataset, "an empty file")
+    text = raw.removeprefix(codecs.BOM_UTF8)
+    if not text.strip():
+        raise _describe_mismatch(dataset, "a blank first line" if text else "an empty file")
     try:
-        fields = parse_record(raw.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n"))
+        fields = parse_record(text.rstrip(b"\r\n"))
     except RecordError as error:
         found = repr(raw[:SHOWN_CHARACTERS])
         raise _describe_mismatch(dataset, f"{found} ({error.reason})") from error

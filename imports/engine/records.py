@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,10 +163,10 @@ def parse_record(raw: bytes) -> list[str]:
 def _count_lines(lines: Sequence[bytes], start: int) -> int:
     """How many physical lines the record has that starts at line `start`: quotes must close."""
     is_open = False
-    for count, line in enumerate(itertools.islice(lines, start, None), start=1):
-        is_open ^= line.count(b'"') % 2 == 1
+    for index in range(start, len(lines)):
+        is_open ^= lines[index].count(b'"') % 2 == 1
         if not is_open:
-            return count
+            return index + 1 - start
     return len(lines) - start
 
 

@@ -25,7 +25,12 @@ from imports.engine.leasing import (
     update_import,
 )
 from imports.engine.records import Chunk, Dataset, ImportFailure, Prepared
-from imports.engine.rejecting import check_budget, check_first_lines, count_early
+from imports.engine.rejecting import (
+    check_budget,
+    check_first_lines,
+    count_early,
+    show_raw,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +43,9 @@ class Task:
 
     url: str
     dataset: Dataset
-    header: tuple[str, ...]  # as read before, where the import goes on from its ledger
+    # As read before, where the import goes on from its ledger.
+    header: tuple[str, ...]
+    validators: tuple[str, str, int | None]  # ETag, Last-Modified, length
     max_rejects: int | None
 
 
@@ -110,8 +117,11 @@ class Run:
         lost: whoever holds it now goes on from the ledger."""
         with connect(self.database, self.lease.import_id) as connection:
             try:
+                # Before the heart beats: it must not write zeros over what an owner before did.
+                ledger = read_ledger(connection, self.lease.import_id)
+                self.tally.start(ledger, self.task.validators[-1])
                 with Heartbeat(self.database, self.lease, self.tally.read) as heartbeat:
-                    for _ in self._load(connection):
+                    for _ in self._load(connection, ledger):
                         heartbeat.check()
                         on_progress(self.tally)
                     self._publish(connection)
@@ -127,18 +137,18 @@ class Run:
                 detail = f"{type(error).__name__}: {error}"
                 self._fail(connection, ImportFailure("internal_error", detail))
 
-    def _load(self, connection: Connection) -> Iterator[None]:
-        """Commits the source chunk by chunk; yields after each."""
-        dataset, import_id = self.task.dataset, self.lease.import_id
-        ledger = read_ledger(connection, import_id)
+    def _load(self, connection: Connection, ledger: Ledger | None) -> Iterator[None]:
+        """Commits the source chunk by chunk, behind the ledger's end; yields after each."""
+        dataset = self.task.dataset
         start = ledger.position.byte_offset if ledger else 0
         with open_source(self.task.url, start=start) as source:
-            self.tally.start(ledger, source.total_bytes)
             if ledger:
+                self._check_unchanged(source)
                 header, position, blocks = self.task.header, ledger.position, source.blocks
             else:
                 first, blocks = read_header(source.blocks, dataset)
                 header, position = first.columns, first.first_row
+                self.tally.bytes_total = source.total_bytes
                 self._begin(connection, header, source)
             cutter = Cutter(position, record_cap_bytes=dataset.record_cap_bytes)
             for chunk in cutter.cut(blocks):
@@ -147,6 +157,13 @@ class Run:
                 self._copy(connection, chunk, Prepared(prepared.rows, rejects))
                 yield
         self._check_length(cutter.position.byte_offset)
+
+    def _check_unchanged(self, source: Source) -> None:
+        """What was loaded before must be of the same source: two are never spliced."""
+        found = (source.etag, source.last_modified, source.total_bytes)
+        if found != self.task.validators:
+            detail = f"was {self.task.validators} when it was begun, is {found} now"
+            raise ImportFailure("source_changed", detail)
 
     def _begin(self, connection: Connection, header: tuple[str, ...], source: Source) -> None:
         table = self.task.dataset.staging_table(self.lease.import_id)
@@ -192,7 +209,10 @@ class Run:
 
     def _fail(self, connection: Connection, failure: ImportFailure) -> None:
         try:
-            fail_import(connection, self.lease, failure, self.tally.read())
+            try:
+                fail_import(connection, self.lease, failure, self.tally.read())
+            except psycopg.DataError:  # a figure that no column holds must not keep it running
+                fail_import(connection, self.lease, failure, {})
         except LeaseLost:
             logger.warning("import %d: lost before it failed", self.lease.import_id)
 
@@ -201,5 +221,8 @@ def fail_import(
     connection: Connection, lease: Lease, failure: ImportFailure, figures: Mapping[str, object]
 ) -> None:
     """Ends an import as `failed`. Raises LeaseLost where it is not ours any more."""
-    error = {"error_code": failure.code, "error_detail": failure.detail.replace("\0", "")}
+    error = {
+        "error_code": failure.code,
+        "error_detail": show_raw(failure.detail.encode(errors="replace")),
+    }
     end_import(connection, lease, {**figures, "status": "failed", **error})

@@ -1,5 +1,6 @@
 """What holds for the project as a whole."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def test_every_endpoint_is_documented() -> None:
     ]
 
     named = {
-        "/" + address.replace("(?P<pk>[^/.]+)", "{id}").replace("<int:import_id>", "{id}")
-        for address in plain
+        "/" + re.sub(r"\(\?P<pk>[^)]*\)|<int:import_id>", "{id}", address) for address in plain
     }
 
     documented = {word for span in docs.split("`")[1::2] for word in span.split()}

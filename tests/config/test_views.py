@@ -109,6 +109,54 @@ def test_hostile_body_is_a_400_that_says_so(body: bytes) -> None:
 
 
 @pytest.mark.django_db
+def test_body_that_is_too_large_is_a_413(settings: Settings) -> None:
+    body = b'{"username": "' + b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1) + b'"}'
+
+    response = APIClient().post("/api/v1/auth/token/", body, content_type="application/json")
+
+    assert response.status_code == 413
+    assert response.json()["errors"][0]["code"] == "too_large"
+
+
+@pytest.mark.django_db
+def test_more_parameters_than_can_be_read_are_a_400(api: APIClient) -> None:
+    response = api.get("/api/v1/imports/?" + "&".join(f"a{n}=1" for n in range(1001)))
+
+    assert response.status_code == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing/", "/api/", "/api/v1/imports/1.5/", "/api/v1/imports/%D9%A3/"]
+)
+def test_address_that_is_not_there_answers_in_the_one_shape(api: APIClient, path: str) -> None:
+    response = api.get(path)
+
+    assert response.status_code == 404
+    assert response.json()["errors"][0]["code"] == "not_found"
+
+
+@pytest.mark.django_db
+def test_page_that_is_not_there_is_a_page(client: Client) -> None:
+    response = client.get("/nothing/")
+
+    assert response.status_code == 404
+    assert response.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_writing_to_what_can_only_be_read_is_a_405(api: APIClient, method: str) -> None:
+    assert getattr(api, method)("/api/v1/footprints/").status_code == 405
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/", "/api/v1/footprints/"])
+def test_options_is_answered(api: APIClient, path: str) -> None:
+    assert api.options(path).status_code in {200, 405}
+
+
+@pytest.mark.django_db
 def test_overview_of_an_empty_system_says_how_to_begin(client: Client, api: APIClient) -> None:
     page = client.get("/").content.decode()
 

@@ -165,6 +165,17 @@ def bombs() -> dict[str, tuple[str, str]]:
             '{"type":"MultiPolygon","coordinates":[' + "[]," * 190_000 + "[]]}",
             "empty_coordinates",
         ),
+        "squares around squares": (
+            json.dumps(
+                {
+                    "coordinates": [
+                        [[[-i, -i], [i, -i], [i, i], [-i, i], [-i, -i]]]
+                        for i in (np.arange(1, 39_000) / 1e3).tolist()
+                    ]
+                }
+            ),
+            "too_complex",
+        ),
         "random star": (ring_of(rng.random((2_000, 2)).tolist()), "too_complex"),
         "large random star": (ring_of(rng.random((150_000, 2)).tolist()), "too_complex"),
         "one triangle 40,000 times": (

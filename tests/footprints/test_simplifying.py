@@ -1,8 +1,11 @@
+import time
+
 import numpy as np
 import pytest
 import shapely
 
 from footprints.polygons import repair_polygon
+from footprints.simplifying import simplify
 from tests.footprints.shapes import REAL_DATA, ring_of
 
 TOWN = REAL_DATA / "footprints" / "znz001_buildings.geojson"
@@ -39,3 +42,19 @@ def test_simplified_survives_190000_teeth() -> None:
 
     assert repaired.geometry.is_valid
     assert shapely.get_num_coordinates(repaired.simplified) <= 0.05 * repaired.vertex_count
+
+
+def test_comb_of_thin_teeth_is_drawn_in_bounded_time() -> None:
+    teeth = [
+        position
+        for i in range(4_000)
+        for position in ([i / 1e3, 0], [i / 1e3, 80], [i / 1e3 + 5e-4, 80], [i / 1e3 + 5e-4, 0])
+    ]
+    comb = shapely.MultiPolygon([shapely.Polygon([*teeth, [4, -1], [0, -1]])])
+    began = time.monotonic()
+
+    drawn = simplify(comb)
+
+    assert drawn.is_valid
+    assert shapely.get_num_coordinates(drawn) <= 800
+    assert time.monotonic() - began < 10  # growing the teeth together took minutes

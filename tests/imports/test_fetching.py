@@ -1,5 +1,6 @@
 """Sources are opened in one place, from a real server that misbehaves."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,45 @@ def test_redirect_loop_ends_the_import(site: Site) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("target", ["http://[::1", "file:///etc/passwd", "ftp://x/y", "//"])
+def test_redirect_to_what_cannot_be_opened_ends_the_import(site: Site, target: str) -> None:
+    record = load(site.redirect("/here", target))
+
+    assert (record.status, record.error_code) == (Status.FAILED, "url_denied")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", [429, 503])
+def test_server_that_asks_for_patience_is_asked_once(site: Site, status: int) -> None:
+    record = load(site.serve("/file.csv", b"", status=status, headers={"Retry-After": "1"}))
+
+    assert record.error_code == f"http_{status}"
+    assert len(site.requests) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_absurd_length_ends_the_import(site: Site) -> None:
+    record = load(site.serve("/file.csv", BODY, length=10**30))
+
+    assert (record.status, record.error_code) == (Status.FAILED, "source_unreliable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_validator_that_postgresql_cannot_hold_is_kept_without_it(site: Site) -> None:
+    record = load(site.serve("/file.csv", BODY, headers={"ETag": '"a\0b"'}))
+
+    assert (record.status, record.etag) == (Status.FINISHED, '"ab"')
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pipe_is_refused_before_it_blocks(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert load(pipe.as_uri()).error_code == "source_unreadable"
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("url", "code"),
     [
@@ -98,6 +138,7 @@ def test_redirect_loop_ends_the_import(site: Site) -> None:
         ("http://127.0.0.1:1/x.csv", "source_unreliable"),
         ("file:///nowhere/x.csv", "source_unreadable"),
         ("file:///", "source_unreadable"),
+        ("file://elsewhere/x.csv", "url_denied"),
     ],
 )
 def test_source_that_cannot_be_opened_ends_the_import(url: str, code: str) -> None:

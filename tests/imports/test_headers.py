@@ -30,6 +30,20 @@ def test_header_is_taken_off(start: bytes, first_row: Position) -> None:
     assert start[: first_row.byte_offset] + b"".join(rest) == start
 
 
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        (b"", "an empty file"),
+        (b"\xef\xbb\xbf", "an empty file"),
+        (b"\n" + FOOTPRINTS + b"\n", "a blank first line"),
+        (b"\xef\xbb\xbf\r\n", "a blank first line"),
+    ],
+)
+def test_what_was_found_is_told_rightly(start: bytes, found: str) -> None:
+    with pytest.raises(ImportFailure, match=f"found {found}$"):
+        read_header(iter([start]), datasets["footprints"])
+
+
 def test_columns_in_another_order_are_taken() -> None:
     header, _ = read_header(
         iter([b"source_event_timestamp,org_id,footprints_used\n"]), datasets["footprints"]

@@ -1,5 +1,7 @@
 """Records are read one by one, each with its place in the file."""
 
+import time
+
 import pytest
 
 from imports.engine.records import Chunk, Reject, read_rows
@@ -60,6 +62,17 @@ def test_unclosed_quote_costs_only_the_line_it_stands_in() -> None:
 
 def test_next_line_separator_inside_a_field_does_not_split_it() -> None:
     assert read("1,a\u0085b\u2028c\n".encode()) == [(5, 100, ("1", "a\u0085b\u2028c"))]
+
+
+@pytest.mark.parametrize("line", [b"\n", b"1,2,3\n"])
+def test_chunk_of_many_short_lines_is_read_in_one_pass(line: bytes) -> None:
+    data = line * 300_000
+    began = time.monotonic()
+
+    rows = list(read_rows(Chunk(0, 0, len(data), 2, 300_002, data), HEADER))
+
+    assert len(rows) in {0, 300_000}
+    assert time.monotonic() - began < 30  # counting from the start again took minutes
 
 
 def test_field_of_many_megabytes_is_read() -> None:

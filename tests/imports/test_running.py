@@ -195,6 +195,26 @@ def test_successor_goes_on_from_the_ledger(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(Footprint.objects.values_list("org_id", flat=True)) == list(range(20))
 
 
+def test_successor_does_not_splice_another_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(write_file(write_square(n) for n in range(20)))
+    record = create_import("footprints", str(file))
+    die_after(monkeypatch, chunks=2)
+    with pytest.raises(SystemExit):
+        run_import(record.pk)
+    monkeypatch.undo()
+    file.write_bytes(write_file(write_square(n) for n in range(100, 120)))
+    Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
+
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    assert (record.status, record.error_code) == (Status.FAILED, "source_changed")
+    assert Footprint.objects.count() == 0
+
+
 def die_after(monkeypatch: pytest.MonkeyPatch, *, chunks: int) -> None:
     """Ends the run, as a kill would, before the next chunk is committed."""
     copy_chunk = copying.copy_chunk
