@@ -29,7 +29,10 @@ def simplify(geometry: shapely.MultiPolygon) -> shapely.MultiPolygon:
         tolerance *= 1.3
         if _would_crowd(simple, tolerance):
             break
-        simple = _simplify_once(_close_gaps(simple, tolerance), tolerance / 2)
+        try:
+            simple = _simplify_once(_close_gaps(simple, tolerance), tolerance / 2)
+        except shapely.errors.GEOSException:
+            continue  # GEOS fails at just this width now and then; the next one will do
     return _outline(geometry)
 
 
@@ -66,7 +69,8 @@ def _close_gaps(geometry: shapely.MultiPolygon, gap: float) -> Any:
     # Mitred, or every corner of a house would be cut off.
     corners = {"quad_segs": 1, "join_style": "mitre", "mitre_limit": 2}
     grown = shapely.buffer(geometry, gap, **corners)
-    return shapely.intersection(shapely.buffer(grown, -gap, **corners), WORLD)
+    shrunk = shapely.buffer(grown, -gap, **corners)
+    return shrunk if WORLD.contains(shrunk) else shapely.intersection(shrunk, WORLD)
 
 
 def _outline(geometry: shapely.MultiPolygon) -> shapely.MultiPolygon:

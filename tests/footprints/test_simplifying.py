@@ -1,9 +1,11 @@
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 
+from footprints import simplifying
 from footprints.polygons import repair_polygon
 from footprints.simplifying import simplify
 from tests.footprints.shapes import REAL_DATA, ring_of
@@ -58,3 +60,24 @@ def test_comb_of_thin_teeth_is_drawn_in_bounded_time() -> None:
     assert drawn.is_valid
     assert shapely.get_num_coordinates(drawn) <= 800
     assert time.monotonic() - began < 10  # growing the teeth together took minutes
+
+
+def test_fault_of_geos_at_one_width_does_not_refuse_the_footprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    squares = [shapely.box(i % 40, i // 40, i % 40 + 0.9, i // 40 + 0.9) for i in range(1_600)]
+    closed = simplifying._close_gaps
+    widths = []
+
+    def fail_once(geometry: shapely.MultiPolygon, gap: float) -> Any:
+        widths.append(gap)
+        if len(widths) == 1:
+            raise shapely.errors.GEOSException("unable to assign free hole to a shell")
+        return closed(geometry, gap)
+
+    monkeypatch.setattr(simplifying, "_close_gaps", fail_once)
+
+    drawn = simplify(shapely.MultiPolygon(squares))
+
+    assert len(widths) > 1
+    assert 0 < shapely.get_num_coordinates(drawn) <= 400
