@@ -177,15 +177,8 @@ def test_raw_text_that_postgresql_cannot_hold_is_kept_escaped(tmp_path: Path) ->
 
 
 def test_successor_goes_on_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "file.csv"
-    file.write_bytes(write_file(write_square(n) for n in range(20)))
-    record = create_import("footprints", str(file))
-    die_after(monkeypatch, chunks=2)
-    with pytest.raises(SystemExit):
-        run_import(record.pk)
-    monkeypatch.undo()
+    record = interrupt_import(tmp_path / "file.csv", monkeypatch)
     committed = Chunk.objects.filter(import_record=record).count()
-    Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
 
     run_import(record.pk)
 
@@ -198,15 +191,8 @@ def test_successor_goes_on_from_the_ledger(tmp_path: Path, monkeypatch: pytest.M
 def test_successor_does_not_splice_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "file.csv"
-    file.write_bytes(write_file(write_square(n) for n in range(20)))
-    record = create_import("footprints", str(file))
-    die_after(monkeypatch, chunks=2)
-    with pytest.raises(SystemExit):
-        run_import(record.pk)
-    monkeypatch.undo()
-    file.write_bytes(write_file(write_square(n) for n in range(100, 120)))
-    Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
+    record = interrupt_import(tmp_path / "file.csv", monkeypatch)
+    (tmp_path / "file.csv").write_bytes(write_file(write_square(n) for n in range(100, 120)))
 
     run_import(record.pk)
 
@@ -215,17 +201,22 @@ def test_successor_does_not_splice_another_source(
     assert Footprint.objects.count() == 0
 
 
-def die_after(monkeypatch: pytest.MonkeyPatch, *, chunks: int) -> None:
-    """Ends the run, as a kill would, before the next chunk is committed."""
-    copy_chunk = copying.copy_chunk
-    calls: Iterator[int] = iter(range(chunks))
+def interrupt_import(file: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """An import of 20 rows whose owner died, as by a kill, after its second chunk."""
+    file.write_bytes(write_file(write_square(n) for n in range(20)))
+    record = create_import("footprints", str(file))
+    calls: Iterator[int] = iter(range(2))
 
     def copy_or_die(*args: object, **kwargs: object) -> None:
         if next(calls, None) is None:
             raise SystemExit
-        copy_chunk(*args, **kwargs)  # type: ignore[arg-type]
+        copying.copy_chunk(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running, "copy_chunk", copy_or_die)
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(running, "copy_chunk", copy_or_die)
+        run_import(record.pk)
+    Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
+    return record
 
 
 def test_owner_that_lost_its_lease_commits_nothing_more(tmp_path: Path) -> None:
