@@ -212,9 +212,10 @@ def interrupt_import(file: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
             raise SystemExit
         copying.copy_chunk(*args, **kwargs)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+    with monkeypatch.context() as patched:
         patched.setattr(running, "copy_chunk", copy_or_die)
-        run_import(record.pk)
+        with pytest.raises(SystemExit):
+            run_import(record.pk)
     Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
     return record
 
