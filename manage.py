@@ -2,11 +2,16 @@
 """Django's command line for Catchment."""
 
 import os
+import signal
 import sys
 
-from django.core.management import execute_from_command_line
+# Ctrl-C while Django is still being imported ends the command without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from django.core.management import execute_from_command_line  # noqa: E402
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         execute_from_command_line(sys.argv)

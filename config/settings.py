@@ -145,6 +145,9 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "UPDATE_LAST_LOGIN": True,
+    # A new password ends all tokens of the old one.
+    "CHECK_REVOKE_TOKEN": True,
+    "TOKEN_REFRESH_SERIALIZER": "config.tokens.OnceOnlyRefreshSerializer",
 }
 
 if PUBLIC_URL.startswith("https://"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.contrib.gis.geos import MultiPolygon, Polygon
+from django.contrib.gis.geos import GEOSGeometry, LineString, Point, Polygon
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db import models
 from django.db.models import F, Q, QuerySet, TextField
@@ -32,6 +32,7 @@ PAGE_PARAMETERS = frozenset({"page_size", "cursor", "count", "ordering"})
 MAX_VALUE_CHARACTERS = 1_000
 MAX_VALUES = 100
 BIGINT = 2**63
+SRID = 4326
 MAX_EXPONENT = 300
 NUMBER_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 COMPARISONS = ("gt", "gte", "lt", "lte")
@@ -131,8 +132,9 @@ def parse_moment(text: str) -> date | datetime:
     return day or parse_timestamp(text, assume_utc=True)
 
 
-def parse_bbox(text: str) -> MultiPolygon:
-    """`west,south,east,north` in degrees; west > east crosses the antimeridian."""
+def parse_bbox(text: str) -> tuple[GEOSGeometry, ...]:
+    """`west,south,east,north` in degrees (EPSG:4326); west > east crosses the antimeridian, and
+    makes two boxes."""
     try:
         west, south, east, north = (float(parse_number(part)) for part in text.split(","))
     except ValueError as error:
@@ -141,8 +143,22 @@ def parse_bbox(text: str) -> MultiPolygon:
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
         raise ValueError("longitudes go from -180 to 180, latitudes from -90 to 90, south first")
     spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-    boxes = [Polygon.from_bbox((left, south, right, north)) for left, right in spans]
-    return MultiPolygon(boxes, srid=4326)
+    return tuple(draw_box(left, south, right, north) for left, right in spans)
+
+
+def draw_box(west: float, south: float, east: float, north: float) -> GEOSGeometry:
+    """A polygon; a line or a point where that would be an invalid one, without an area."""
+    if west < east and south < north:
+        box = Polygon.from_bbox((west, south, east, north))
+        box.srid = SRID
+        return box
+    if west < east or south < north:
+        return LineString((west, south), (east, north), srid=SRID)
+    return Point(west, south, srid=SRID)
+
+
+def match_boxes(name: str, boxes: tuple[GEOSGeometry, ...]) -> Q:
+    return reduce(or_, (Q(**{f"{name}__intersects": box}) for box in boxes))
 
 
 def match_moment(lookup: str) -> Callable[[str, date | datetime], Q]:
@@ -199,7 +215,7 @@ IDENTIFIER = (
     Lookup("__icontains", str, match_part, STRING),
 )
 ISNULL = (Lookup("__isnull", parse_boolean, match("isnull"), BOOLEAN),)
-BBOX = (Lookup("", parse_bbox, match("intersects"), STRING),)
+BBOX = (Lookup("", parse_bbox, match_boxes, STRING),)
 
 # The first that a field is an instance of.
 LOOKUPS_BY_TYPE: tuple[tuple[type[models.Field[Any, Any]], tuple[Lookup, ...]], ...] = (

@@ -128,6 +128,7 @@ class Run:
             except LeaseLost:
                 logger.warning("import %d: the lease went to somebody else", self.lease.import_id)
             except ImportFailure as failure:
+                on_progress(self.tally)
                 self._fail(connection, failure)
             except psycopg.OperationalError:
                 raise  # the lease runs out, and whoever takes over goes on from the ledger

@@ -184,6 +184,21 @@ def test_bbox_across_the_antimeridian_is_two_boxes(text: str, boxes: list[Any]) 
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("1,2,3,4", "Polygon"),
+        ("1,2,1,4", "LineString"),
+        ("1,2,3,2", "LineString"),
+        ("1,2,1,2", "Point"),
+    ],
+)
+def test_bbox_without_an_area_is_a_line_or_a_point(text: str, kind: str) -> None:
+    [box] = parse_bbox(text)
+
+    assert (box.geom_type, box.valid, box.srid) == (kind, True, 4326)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

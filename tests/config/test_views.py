@@ -1,11 +1,13 @@
 """Health, sign-in, the overview, the API's description and the admin."""
 
+import threading
 import warnings
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from pytest_django import Settings
@@ -74,6 +76,47 @@ def test_token_opens_the_api_and_is_rotated(settings: Settings, user: User) -> N
     assert api.get("/api/v1/imports/", headers=bearer).status_code == 200
     assert set(renewed.json()) == {"access", "refresh"}
     assert again.status_code == 401
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", ["deleted", "disabled", "new password"])
+def test_token_of_somebody_who_is_gone_is_worth_nothing(user: User, change: str) -> None:
+    api = APIClient()
+    pair = api.post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
+
+    if change == "deleted":
+        user.delete()
+    elif change == "disabled":
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    else:
+        user.set_password("another " + PASSWORD)
+        user.save()
+
+    bearer = {"authorization": f"Bearer {pair['access']}"}
+    assert api.get("/api/v1/imports/", headers=bearer).status_code == 401
+    refresh = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
+    assert refresh.status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_refreshes_with_one_token_have_one_winner(user: User) -> None:
+    pair = APIClient().post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
+    barrier = threading.Barrier(8)
+    answers: list[int] = []
+
+    def refresh() -> None:
+        barrier.wait()
+        body = {"refresh": pair["refresh"]}
+        answers.append(APIClient().post("/api/v1/auth/token/refresh/", body).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=refresh) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == [200] + [401] * 7
 
 
 @pytest.mark.django_db
