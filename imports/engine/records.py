@@ -10,7 +10,6 @@ from psycopg import Cursor, sql
 
 MIB = 2**20
 KEPT_BYTES = 2**16  # of a rejected record's text; `raw_bytes` tells its full length
-BLANK = frozenset({b""})
 # What a record of several lines is refused for when a quote was not closed or not opened.
 MISSED_QUOTES = frozenset({"bad_csv", "line_break"})
 
@@ -130,7 +129,7 @@ def read_rows(
     while index < len(lines):
         count = _count_lines(lines, index)
         record = _join_lines(lines[index : index + count], chunk.line_start + index, offset)
-        row = None if record.raw in BLANK else _read_row(record, header)
+        row = _read_row(record, header) if record.raw else None
         if isinstance(row, Reject) and row.code in MISSED_QUOTES and count > 1:
             count = 1
             record = _join_lines(lines[index : index + 1], record.line, offset)
