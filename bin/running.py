@@ -151,7 +151,9 @@ def serve(workshop: Workshop, port: int) -> None:
     with step("Web server"):
         supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
     options = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
-    supervisor.keep_running(workshop.program("worker", *manage, "rqworker", "imports", *options))
+    # Two, so that a long import does not delay the next; beyond that the sweeper lends a hand.
+    for name in ("worker", "worker-2"):
+        supervisor.keep_running(workshop.program(name, *manage, "rqworker", "imports", *options))
     supervisor.keep_running(workshop.program("sweeper", *manage, "sweep"))
     say_where_to_look(port)
 

@@ -1,6 +1,7 @@
 """Settings, all of them from the environment; the table of variables stands in the README."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,23 @@ def read_choices(name: str, allowed: set[str]) -> frozenset[str]:
     return words
 
 
+def read_networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The comma-separated networks of variable `name`; raises ImproperlyConfigured on any other."""
+    words = [word.strip() for word in env.list(name, default=[]) if word.strip()]
+    try:
+        return tuple(ip_network(word) for word in words)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def read_number(name: str, default: int, *, largest: int) -> int:
+    """Variable `name` as a whole number from 1 on; raises ImproperlyConfigured on any other."""
+    text = env.str(name, default="") or str(default)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= largest):
+        raise ImproperlyConfigured(f"{name}: {text} is not a whole number from 1 to {largest}")
+    return int(text)
+
+
 def read_database(name: str) -> dict[str, Any]:
     """Variable `name` as a Django database; `?host=/folder` names a Unix socket."""
     database: dict[str, Any] = dict(env.db_url(name))
@@ -62,6 +80,9 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
 FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
+IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
+IMPORT_LOADERS = read_number("IMPORT_LOADERS", 2, largest=64)
+IMPORT_MAX_BYTES = read_number("IMPORT_MAX_BYTES", 2**40, largest=2**60)
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", show_ready, name="readyz"),
     path("api/v1/", include("imports.urls")),
     path("api/v1/", include("footprints.urls")),
+    path("api/v1/", include("explorer.urls")),
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -12,6 +12,7 @@ from config.api.timestamps import parse_timestamp
 from footprints.polygons import PolygonError, RepairedPolygon, repair_polygon
 from footprints.samples import write_footprints
 from imports.datasets import register
+from imports.engine.csvrows import read_rows
 from imports.engine.records import (
     MIB,
     Chunk,
@@ -20,7 +21,7 @@ from imports.engine.records import (
     Prepared,
     Record,
     Reject,
-    read_rows,
+    Staging,
 )
 
 SRID = 4326
@@ -97,7 +98,7 @@ def parse_org_id(text: str) -> int:
     return int(text)
 
 
-def create_staging(cursor: Cursor[Any], table: sql.Identifier) -> None:
+def create_staging(cursor: Cursor[Any], staging: Staging) -> None:
     """Makes the import's own table, whose area is computed as the rows come in.
 
     EPSG:6933 is equal-area, and edges are straight in it nearly as they are in degrees. The
@@ -112,12 +113,13 @@ def create_staging(cursor: Cursor[Any], table: sql.Identifier) -> None:
                 ADD COLUMN area_m2 double precision
                     GENERATED ALWAYS AS (ST_Area(ST_Transform(geometry, 6933))) STORED
             """
-        ).format(table, table)
+        ).format(staging.table, staging.table)
     )
 
 
-def publish(cursor: Cursor[Any], table: sql.Identifier, import_id: int) -> int:
-    """Adds what is not there yet, by organisation, time and the original's hash.
+def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) -> int:
+    """Adds what is not there yet, by organisation, time and the original's hash. That takes the
+    place of nothing: what an earlier import of the same URL added is found to be there.
 
     In the order of that key: two imports of the same rows then wait for each other, where in the
     order of their files each might hold what the other waits for.
@@ -131,23 +133,32 @@ def publish(cursor: Cursor[Any], table: sql.Identifier, import_id: int) -> int:
              ORDER BY org_id, source_event_timestamp, original_sha256, line
             ON CONFLICT (org_id, source_event_timestamp, original_sha256) DO NOTHING
             """
-        ).format(columns=columns, import_id=sql.Literal(import_id), table=table)
+        ).format(columns=columns, import_id=sql.Literal(staging.import_id), table=staging.table)
     )
-    return cursor.rowcount
+    rows_added = cursor.rowcount
+    cursor.execute(sql.SQL("DROP TABLE {}").format(staging.table))
+    return rows_added
+
+
+def discard(cursor: Cursor[Any], staging: Staging) -> None:
+    """Removes the footprints that this import was the first to bring."""
+    cursor.execute("DELETE FROM footprints_footprint WHERE import_id = %s", [staging.import_id])
 
 
 register(
     Dataset(
         name="footprints",
+        table="footprints_footprint",
         columns=(
-            Column("org_id", "bigint"),
-            Column("footprints_used", "text"),
-            Column("source_event_timestamp", "timestamptz"),
+            Column("org_id", "bigint", is_required=True),
+            Column("footprints_used", "text", is_required=True),
+            Column("source_event_timestamp", "timestamptz", is_required=True),
         ),
         staging_columns=STAGING_COLUMNS,
         prepare=prepare_chunk,
         create_staging=create_staging,
         publish=publish,
+        discard=discard,
         write_sample=write_footprints,
         record_cap_bytes=16 * MIB,
     )

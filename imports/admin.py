@@ -1,11 +1,14 @@
-"""Imports, their ledger and their rejects in the admin: to look at, never to edit."""
+"""Imports in the admin: to look at, to cancel and to resume, never to edit."""
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
 
+from imports.jobs import cancel_import, kick_import, resume_import
 from imports.models import Chunk, Import, Reject
 
 
@@ -30,7 +33,7 @@ class ImportAdmin(ReadOnlyAdmin):
         "id",
         "dataset",
         "status",
-        "percent",
+        "progress",
         "rows_loaded",
         "rows_rejected",
         "created_at",
@@ -40,6 +43,37 @@ class ImportAdmin(ReadOnlyAdmin):
     list_filter = ("dataset", "status")
     search_fields = ("url", "error_code", "error_detail")
     ordering = ("-id",)
+    actions = ("cancel_imports", "resume_imports")
+
+    @admin.display(description="Progress", ordering="bytes_done")
+    def progress(self, record: Import) -> str:
+        if record.percent is None:
+            return f"{filesizeformat(record.bytes_done)}"
+        return format_html(
+            '<progress max="100" value="{}"></progress> {} %{}',
+            record.percent,
+            record.percent,
+            f", {record.eta_seconds:.0f} s to go" if record.eta_seconds else "",
+        )
+
+    @admin.action(description="Cancel: none of their rows will be seen")
+    def cancel_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
+        done = [record for record in imports if cancel_import(record.pk)]
+        self._tell(request, "cancelled", done, imports)
+
+    @admin.action(description="Resume: go on after a failure, begin anew after a cancel")
+    def resume_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
+        done = [record for record in imports if resume_import(record.pk)]
+        for record in done:
+            kick_import(record.pk)
+        self._tell(request, "resumed", done, imports)
+
+    def _tell(
+        self, request: HttpRequest, what: str, done: list[Import], imports: QuerySet[Import]
+    ) -> None:
+        others = len(imports) - len(done)
+        message = f"{len(done)} {what}" + (f", {others} are in no state for it" if others else "")
+        self.message_user(request, message, messages.WARNING if others else messages.SUCCESS)
 
 
 @admin.register(Chunk)

@@ -16,3 +16,4 @@ class Status(TextChoices):
 
 ACTIVE = frozenset({Status.QUEUED, Status.RUNNING, Status.PUBLISHING, Status.CANCELLING})
 ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED, Status.UNCHANGED})
+RESUMABLE = frozenset({Status.FAILED, Status.CANCELLED})

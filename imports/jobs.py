@@ -1,25 +1,43 @@
-"""Running imports. The worker, the sweeper and the commands all end here."""
+"""The work on imports. The API, the worker, the sweeper and the commands all end here."""
 
 import logging
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import django_rq
-from django.db import connection
-from psycopg import sql
+from django.conf import settings
+from django.core.files import File
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import QuerySet
+from psycopg import errors, sql
 from redis.exceptions import RedisError
 
+from imports.choices import ENDED, RESUMABLE, Status
 from imports.datasets import find_dataset
-from imports.engine.leasing import claim_import, connect
-from imports.engine.records import ImportFailure
-from imports.engine.running import Run, Tally, Task, fail_import
-from imports.models import Import
+from imports.engine.cancelling import finish_cancelling, mark_cancelling
+from imports.engine.fetching import Policy, Validators
+from imports.engine.leasing import claim_import, connect_aside
+from imports.engine.progress import Tally
+from imports.engine.records import ImportFailure, Staging
+from imports.engine.running import Limits, Run, Task, fail_import
+from imports.engine.uploads import BLOCK_BYTES, SCHEME, name_upload
+from imports.models import Import, UploadBlock
 
 logger = logging.getLogger(__name__)
 
+# Rather later than with readers queued up behind the wait.
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 # What Django adds to the parameters for its own connections.
 DJANGO_KEYS = frozenset({"client_encoding", "context", "cursor_factory", "prepare_threshold"})
+
+
+class RowsInUse(Exception):
+    """Somebody reads the rows that are to be removed."""
 
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
@@ -27,9 +45,24 @@ def create_import(dataset: str, source: str, **fields: Any) -> Import:
     return Import.objects.create(dataset=dataset, url=name_source(source), **fields)
 
 
+def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
+    """Queues an import of an uploaded file, which is kept in the database until it is done."""
+    digest = sha256()
+    with transaction.atomic():
+        record = create_import(dataset, SCHEME, **fields)
+        for start in range(0, max(1, file.size), BLOCK_BYTES):
+            block = file.read(BLOCK_BYTES)
+            digest.update(block)
+            UploadBlock.objects.create(import_record=record, byte_start=start, data=block)
+        record.url = name_upload(digest.hexdigest(), Path(file.name or "file").name)
+        record.save(update_fields=["url"])
+    return record
+
+
 def name_source(source: str) -> str:
     """The URL of a source: itself, or that of a file's absolute path."""
-    return source if "://" in source else Path(source).resolve().as_uri()
+    is_url = "://" in source or source.startswith(SCHEME)
+    return source if is_url else Path(source).resolve().as_uri()
 
 
 def kick_import(import_id: int) -> None:
@@ -47,30 +80,132 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
     """Runs an import to its end, or goes on from its ledger. Safe to call twice: whoever comes
     second finds the lease taken and leaves."""
     database = read_connection_parameters()
-    with connect(database, import_id) as owner:
+    with connect_aside(database) as owner:
         lease = claim_import(owner, import_id)
         if lease is None:
             return
         record = Import.objects.get(pk=import_id)
         try:
-            dataset = find_dataset(record.dataset)
+            task = read_task(record)
         except ImportFailure as failure:
             fail_import(owner, lease, failure, {})
             return
-    validators = (record.etag, record.last_modified, record.bytes_total)
-    task = Task(record.url, dataset, tuple(record.header), validators, record.max_rejects)
-    Run(database, lease, task).run(on_progress or (lambda tally: None))
+    limits = Limits(
+        Policy(settings.IMPORT_ALLOWED_NETWORKS, settings.IMPORT_MAX_BYTES), settings.IMPORT_LOADERS
+    )
+    with _end_on_sigterm():
+        Run(database, lease, task, limits).run(on_progress or (lambda tally: None))
 
 
-def kick_waiting(*, can_run: bool) -> int | None:
-    """Kicks every import that waits. Where the caller can run one itself, the first whose kick
-    went unanswered is returned to it: with Redis gone for good everything still gets done."""
-    unanswered = None
+def read_task(record: Import) -> Task:
+    """Raises ImportFailure where its dataset is not known (any more)."""
+    return Task(
+        url=record.url,
+        dataset=find_dataset(record.dataset),
+        expected_sha256=record.expected_sha256,
+        max_rejects=record.max_rejects,
+        header=tuple(record.header),
+        form=record.form,
+        validators=Validators(record.etag, record.last_modified, record.bytes_total),
+        bytes_done=record.bytes_done,
+    )
+
+
+@contextmanager
+def _end_on_sigterm() -> Iterator[None]:
+    """Lets a worker that is told to stop release its lease, instead of falling silent."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def cancel_import(import_id: int) -> bool:
+    """Ends an active import: nothing of it is seen, and nothing is left but its figures and its
+    rejects. False where it had ended."""
+    with connect_aside(read_connection_parameters()) as aside:
+        if not mark_cancelling(aside, import_id):
+            return False
+    finish_cancelled(Import.objects.filter(pk=import_id))
+    return True
+
+
+def finish_cancelled(imports: QuerySet[Import]) -> None:
+    """Clears up after those of the imports that are being cancelled."""
+    for record in imports.filter(status=Status.CANCELLING):
+        try:
+            with connect_aside(read_connection_parameters()) as aside:
+                finish_cancelling(aside, name_staging(record))
+        except errors.LockNotAvailable:
+            logger.warning("import %d: its table is in use, so it is dropped later", record.pk)
+
+
+def resume_import(import_id: int) -> bool:
+    """Queues an import that failed, to go on from its ledger, or one that was cancelled, to begin
+    anew; False where it is neither. The caller kicks it after the commit."""
+    with transaction.atomic():
+        record = Import.objects.select_for_update().get(pk=import_id)
+        if record.status not in RESUMABLE:
+            return False
+        if not has_staging(record):
+            Import.objects.forget_work(import_id)
+        return Import.objects.requeue(import_id, record.status)
+
+
+def delete_import(import_id: int) -> bool:
+    """Removes an ended import with its rows, its rejects and its ledger; False where it has not
+    ended. Raises RowsInUse where somebody looks at its rows for long."""
+    try:
+        return _delete(import_id)
+    except (OperationalError, errors.LockNotAvailable) as error:
+        raise RowsInUse from error
+
+
+def _delete(import_id: int) -> bool:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
+        record = Import.objects.select_for_update().get(pk=import_id)
+        if record.status not in ENDED:
+            return False
+        staging = name_staging(record)
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging.table))
+        if record.status == Status.FINISHED:
+            find_dataset(record.dataset).discard(cursor.cursor, staging)
+        record.delete()
+        return True
+
+
+def name_staging(record: Import) -> Staging:
+    """Also of an import whose dataset is not registered any more."""
+    return Staging(record.pk, f"{record.dataset}_{record.pk}")
+
+
+def has_staging(record: Import) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass(%s) IS NOT NULL", [f"staging.{name_staging(record).name}"]
+        )
+        [(exists,)] = cursor.fetchall()
+        return bool(exists)
+
+
+def kick_waiting(*, can_run: int) -> list[int]:
+    """Kicks every import that waits. Those whose kick went unanswered are returned, as many as the
+    caller can run itself: with Redis gone for good, or all workers busy, they still get done."""
+    unanswered: list[int] = []
     for record in Import.objects.waiting().order_by("pk"):
-        if record.kicked_at is None or not can_run or unanswered is not None:
+        if record.kicked_at is None or len(unanswered) == can_run:
             kick_import(record.pk)
         elif Import.objects.mark_kicked(record.pk):
-            unanswered = record.pk
+            unanswered.append(record.pk)
     return unanswered
 
 
@@ -79,10 +214,29 @@ def drop_stale_staging() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'staging'")
         tables = {int(name.rpartition("_")[2]): name for (name,) in cursor.fetchall()}
-        kept = Import.objects.holding_staging().filter(pk__in=tables).values_list("pk", flat=True)
-        for import_id in tables.keys() - set(kept):
-            table = sql.Identifier("staging", tables[import_id])
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    kept = Import.objects.holding_staging().filter(pk__in=tables).values_list("pk", flat=True)
+    for import_id in tables.keys() - set(kept):
+        try:
+            _drop_stale(import_id, tables[import_id])
+        except DatabaseError as error:
+            logger.warning("%s is not dropped yet: %s", tables[import_id], error)
+
+
+def _drop_stale(import_id: int, table: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
+        # Its row is held, so that nobody resumes it between the look and the drop.
+        Import.objects.select_for_update().filter(pk=import_id).first()
+        if not Import.objects.holding_staging().filter(pk=import_id).exists():
+            cursor.execute(
+                sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", table))
+            )
+
+
+def drop_stale_uploads() -> None:
+    """Drops uploaded files that nobody will read again."""
+    kept = Import.objects.holding_upload().values("pk")
+    UploadBlock.objects.exclude(import_record__in=kept).delete()
 
 
 def read_connection_parameters() -> Mapping[str, Any]:

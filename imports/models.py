@@ -6,10 +6,10 @@ from typing import Self
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 
-from imports.choices import ACTIVE, ENDED, Status
+from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
 
 KICK_PATIENCE = timedelta(seconds=10)
 LEDGER_KEPT = timedelta(days=7)
@@ -36,12 +36,42 @@ class ImportQuerySet(models.QuerySet["Import"]):
             ).update(kicked_at=Now())
         )
 
-    def cancel(self, import_id: int) -> bool:
-        """Ends an active import; True where it was. Its owner's token is worth nothing after."""
+    def holding_upload(self) -> Self:
+        """Imports whose uploaded file may be read again: active, or ended and resumable."""
+        resumable = Q(status__in=RESUMABLE, ended_at__gt=Now() - LEDGER_KEPT)
+        return self.filter(Q(status__in=ACTIVE) | resumable)
+
+    def count_rows(self) -> dict[str, int]:
+        """How many rows each dataset has: what its imports added, less what was replaced."""
+        seen = self.filter(status=Status.FINISHED, replaced_by=None)
+        totals = seen.values("dataset").annotate(total=Sum("rows_added")).order_by()
+        return {row["dataset"]: int(row["total"]) for row in totals}
+
+    def requeue(self, import_id: int, status: str) -> bool:
+        """Lets an import that ended with `status` run again; False where it did not."""
         return bool(
-            self.filter(pk=import_id, status__in=ACTIVE).update(
-                status=Status.CANCELLED, ended_at=Now(), lease_token=F("lease_token") + 1
+            self.filter(pk=import_id, status=status).update(
+                status=Status.QUEUED, ended_at=None, kicked_at=None, error_code="", error_detail=""
             )
+        )
+
+    def forget_work(self, import_id: int) -> None:
+        """Lets an import begin anew: what it read, counted and refused is no more."""
+        Chunk.objects.filter(import_record=import_id).delete()
+        Reject.objects.filter(import_record=import_id).delete()
+        self.filter(pk=import_id).update(
+            etag="",
+            last_modified="",
+            form="",
+            header=[],
+            rows_start=0,
+            bytes_done=0,
+            bytes_total=None,
+            rows_loaded=0,
+            rows_rejected=0,
+            bytes_per_second=0,
+            rows_per_second=0,
+            started_at=None,
         )
 
 
@@ -49,7 +79,7 @@ class Import(models.Model):
     """One source that is, or was, loaded into a dataset."""
 
     dataset = models.CharField(max_length=50)
-    url = models.TextField(help_text="http, https, or file for a file of the server")
+    url = models.TextField(help_text="http, https, file for a file of the server, or upload")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(
@@ -68,9 +98,25 @@ class Import(models.Model):
 
     etag = models.TextField(blank=True, default="")
     last_modified = models.TextField(blank=True, default="")
-    sha256 = models.CharField(max_length=64, blank=True, default="")
+    form = models.CharField(max_length=10, blank=True, default="", help_text="csv, gzip or parquet")
+    rows_start = models.BigIntegerField(default=0, help_text="byte where the first row starts")
     header = ArrayField(models.TextField(), default=list, blank=True)
-    same_as = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
+    same_as = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="repeats",
+        help_text="the import that had loaded this version of the source already",
+    )
+    replaced_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replaces",
+        help_text="the forced import whose rows took the place of this one's",
+    )
 
     bytes_done = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(null=True, blank=True)
@@ -135,7 +181,7 @@ class Chunk(models.Model):
         db_column="import_id",
         db_index=False,
     )
-    seq = models.BigIntegerField()
+    seq = models.BigIntegerField(help_text="the order in which chunks were cut, not of the file")
     byte_start = models.BigIntegerField()
     byte_end = models.BigIntegerField()
     line_start = models.BigIntegerField()
@@ -147,7 +193,7 @@ class Chunk(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(name="chunk_once", fields=["import_record", "seq"]),
+            models.UniqueConstraint(name="chunk_once", fields=["import_record", "byte_start"]),
             models.CheckConstraint(
                 name="chunk_not_empty", condition=Q(byte_end__gt=F("byte_start"))
             ),
@@ -182,3 +228,27 @@ class Reject(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line} of import {self.import_record_id}: {self.code}"
+
+
+class UploadBlock(models.Model):
+    """A part of a file that was sent here to be imported: any worker on any machine can read it."""
+
+    import_record = models.ForeignKey(
+        Import,
+        on_delete=models.CASCADE,
+        related_name="upload_blocks",
+        db_column="import_id",
+        db_index=False,
+    )
+    byte_start = models.BigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                name="upload_block_once", fields=["import_record", "byte_start"]
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"upload of import {self.import_record_id} from byte {self.byte_start}"

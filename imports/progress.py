@@ -10,8 +10,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from imports.engine.running import Tally
-from imports.jobs import run_import
+from imports.engine.progress import Tally
+from imports.jobs import cancel_import, run_import
 from imports.models import Import
 
 COLUMNS = (
@@ -44,6 +44,6 @@ def run_with_progress(record: Import) -> Import:
         try:
             run_import(record.pk, show)
         except KeyboardInterrupt:
-            Import.objects.cancel(record.pk)
+            cancel_import(record.pk)
     record.refresh_from_db()
     return record

@@ -4,6 +4,10 @@ from typing import Any, TypedDict
 
 from rest_framework import serializers
 
+from imports.datasets import datasets
+from imports.engine.guarding import check_url
+from imports.engine.records import Column, ImportFailure
+from imports.jobs import create_import, create_upload
 from imports.models import Import, Reject
 
 
@@ -24,6 +28,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
             "id",
             "dataset",
             "url",
+            "form",
             "status",
             "created_at",
             "created_by",
@@ -39,13 +44,77 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
             "bytes_per_second",
             "eta_seconds",
             "error",
+            "force",
+            "expected_sha256",
+            "max_rejects",
             "same_as",
+            "replaced_by",
         )
 
     def get_error(self, record: Import) -> EndError | None:
         if not record.error_code:
             return None
         return {"code": record.error_code, "detail": record.error_detail}
+
+
+class NewImportSerializer(serializers.Serializer[Import]):
+    """What an import is asked for with: a `url`, or a `file` that is sent along."""
+
+    dataset = serializers.CharField(max_length=50)
+    url = serializers.CharField(max_length=4_000, required=False)
+    file = serializers.FileField(required=False, allow_empty_file=True)
+    expected_sha256 = serializers.RegexField(r"\A[0-9a-fA-F]{64}\Z", default="")
+    force = serializers.BooleanField(default=False)
+    max_rejects = serializers.IntegerField(
+        min_value=0, max_value=2**63 - 1, default=None, allow_null=True
+    )
+
+    def validate_dataset(self, name: str) -> str:
+        if name not in datasets:
+            raise serializers.ValidationError(f"one of {', '.join(sorted(datasets))}")
+        return name
+
+    def validate_url(self, url: str) -> str:
+        try:
+            check_url(url)
+        except ImportFailure as failure:
+            raise serializers.ValidationError(failure.detail, code=failure.code) from failure
+        return url
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(self.initial_data) - set(self.fields)):
+            raise serializers.ValidationError(dict.fromkeys(unknown, "unknown field"))
+        if ("url" in values) == ("file" in values):
+            raise serializers.ValidationError({"url": "either a url or a file is needed"})
+        return values
+
+    def create(self, values: dict[str, Any]) -> Import:
+        dataset = values.pop("dataset")
+        if "file" in values:
+            return create_upload(dataset, values.pop("file"), **values)
+        return create_import(dataset, values.pop("url"), **values)
+
+
+class RejectRowSerializer(serializers.ModelSerializer[Reject]):
+    """A reject as it stands in a file of them."""
+
+    class Meta:
+        model = Reject
+        fields = ("line", "byte_offset", "column", "code", "reason", "raw")
+
+
+class ColumnSerializer(serializers.Serializer[Column]):
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="PostgreSQL's name for it")
+    is_optional = serializers.BooleanField(help_text="may be missing from a file")
+    is_required = serializers.BooleanField(help_text="needs a value in each row")
+    field = serializers.CharField(source="target", help_text="its name in the API")
+
+
+class DatasetSerializer(serializers.Serializer[dict[str, Any]]):
+    name = serializers.CharField()
+    columns = ColumnSerializer(many=True)
+    row_count = serializers.IntegerField()
 
 
 class RejectSerializer(serializers.ModelSerializer[Reject]):

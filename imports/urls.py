@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from imports.views import ImportViewSet, RejectViewSet
+from imports.views import DatasetsView, ImportViewSet, RejectExportView, RejectViewSet
 
 router = SimpleRouter()
 router.register("imports", ImportViewSet, basename="import")
@@ -15,4 +15,10 @@ urlpatterns = [
         RejectViewSet.as_view({"get": "list"}),
         name="import-rejects",
     ),
+    path(
+        "imports/<int:import_id>/rejects.csv",
+        RejectExportView.as_view(),
+        name="import-rejects-export",
+    ),
+    path("datasets/", DatasetsView.as_view(), name="datasets"),
 ]

@@ -3,14 +3,35 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from config.api.errors import Conflict
+from config.api.exports import CsvExportView
+from config.api.filtersets import refuse_unknown
+from imports.datasets import datasets
 from imports.filtersets import ImportFilterSet, RejectFilterSet
+from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
 from imports.models import Import, Reject
-from imports.serializers import ImportSerializer, RejectSerializer
+from imports.serializers import (
+    DatasetSerializer,
+    ImportSerializer,
+    NewImportSerializer,
+    RejectRowSerializer,
+    RejectSerializer,
+)
+
+ACCEPTED = {status.HTTP_202_ACCEPTED: ImportSerializer}
 
 
 class ImportViewSet(ReadOnlyModelViewSet[Import]):
@@ -22,6 +43,71 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     ordering = "-id"
     lookup_value_regex = "[0-9]+"
     ordering_fields = ("id", "dataset", "status", "created_at", "started_at", "ended_at")
+
+    @property
+    def access(self) -> str:
+        return "read" if self.request.method in SAFE_METHODS else "import"
+
+    @extend_schema(request=NewImportSerializer, responses=ACCEPTED)
+    def create(self, request: Request) -> Response:
+        """Queues an import of a URL, or of a file that is sent along (multipart)."""
+        new = NewImportSerializer(data=request.data)
+        new.is_valid(raise_exception=True)
+        user = request.user if request.user.is_authenticated else None
+        return self._run(new.save(created_by=user).pk)
+
+    @extend_schema(request=None, responses=ACCEPTED)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Ends it: none of its rows will be seen. 409 where it has ended."""
+        record = self.get_object()
+        if not cancel_import(record.pk):
+            raise Conflict("it has ended, or is being cancelled")
+        return self._accept(record.pk)
+
+    @extend_schema(request=None, responses=ACCEPTED)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Lets one that failed go on from its ledger, and one that was cancelled begin anew."""
+        record = self.get_object()
+        if not resume_import(record.pk):
+            raise Conflict("only what failed or was cancelled can be resumed")
+        return self._run(record.pk)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Removes an ended import with its rows. 409 while it is active."""
+        record = self.get_object()
+        try:
+            is_deleted = delete_import(record.pk)
+        except RowsInUse as error:
+            raise Conflict("its rows are in use: try again later") from error
+        if not is_deleted:
+            raise Conflict("it is active: cancel it first")
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _run(self, import_id: int) -> Response:
+        kick_import(import_id)
+        return self._accept(import_id)
+
+    def _accept(self, import_id: int) -> Response:
+        record = self.get_queryset().get(pk=import_id)
+        location = reverse("import-detail", [import_id], request=self.request)
+        return Response(
+            self.get_serializer(record).data,
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": location},
+        )
+
+
+IMPORT_ID = OpenApiParameter("import_id", OpenApiTypes.INT, OpenApiParameter.PATH)
+
+
+def find_rejects(view: Any) -> QuerySet[Reject]:
+    """The rejects of the import that the address names."""
+    if getattr(view, "swagger_fake_view", False):
+        return Reject.objects.none()
+    record = get_object_or_404(Import, pk=view.kwargs["import_id"])
+    return Reject.objects.filter(import_record=record)
 
 
 class RejectViewSet(ListModelMixin, GenericViewSet[Reject]):
@@ -37,7 +123,38 @@ class RejectViewSet(ListModelMixin, GenericViewSet[Reject]):
         return super().list(*args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Reject]:
-        if getattr(self, "swagger_fake_view", False):
-            return Reject.objects.none()
-        record = get_object_or_404(Import, pk=self.kwargs["import_id"])
-        return Reject.objects.filter(import_record=record)
+        return find_rejects(self)
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="imports_rejects_export", parameters=[IMPORT_ID])
+)
+class RejectExportView(CsvExportView):
+    """The same in one file."""
+
+    serializer_class = RejectRowSerializer
+    filterset_class = RejectFilterSet
+    filename = "rejects.csv"
+
+    def get_queryset(self) -> QuerySet[Reject]:
+        return find_rejects(self).order_by("byte_offset")
+
+
+class DatasetsView(APIView):
+    """What can be imported: the columns of the file, and how many rows there are."""
+
+    @extend_schema(operation_id="datasets_list", responses=DatasetSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request, {"format"})
+        row_counts = Import.objects.count_rows()
+        rows = [
+            {
+                "name": dataset.name,
+                "columns": dataset.columns,
+                "row_count": row_counts.get(dataset.name, 0),
+            }
+            for dataset in sorted(datasets.values(), key=lambda dataset: dataset.name)
+        ]
+        return Response(
+            {"count": len(rows), "results": [DatasetSerializer(row).data for row in rows]}
+        )

@@ -12,6 +12,12 @@ class PayloadTooLarge(APIException):
     default_code = "too_large"
 
 
+class Conflict(APIException):
+    status_code = 409
+    default_detail = "This is not possible in its present state."
+    default_code = "conflict"
+
+
 class RequestExceptionHandler(ExceptionHandler):
     """Too large a body is a 413, too many parameters and the like are a 400: never a 500."""
 

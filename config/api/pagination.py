@@ -54,7 +54,7 @@ class KeysetPagination(BasePagination):
     """Pages of `results` with `next`, `previous` and `count`.
 
     A view names its default `ordering` (such as `-id`) and the model's columns it may be ordered
-    by in `ordering_fields`.
+    by in `ordering_fields`; `ordering_aliases` maps names of these to columns of the same order.
     """
 
     rows_key = "results"
@@ -217,8 +217,10 @@ def count_rows(queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
 
 
 def _estimate_rows(queryset: QuerySet[Any]) -> int:
-    [plan] = json.loads(queryset.values("pk").explain(format="json"))
-    return int(plan["Plan"]["Plan Rows"])
+    plan = queryset.values("pk").explain(format="json")
+    if not plan:  # Django asks nothing where it knows that nothing can match
+        return 0
+    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
 def read_ordering(request: Request, model: type[Model], view: APIView | None) -> Ordering:
@@ -226,7 +228,7 @@ def read_ordering(request: Request, model: type[Model], view: APIView | None) ->
     name = text.removeprefix("-")
     if name not in getattr(view, "ordering_fields", ()):
         raise ValidationError({"ordering": f"“{name[:40]}” is not a column to order by"})
-    field = get_column(model, name)
+    field = get_column(model, getattr(view, "ordering_aliases", {}).get(name, name))
     return Ordering(field.attname, not text.startswith("-"), field.null)
 
 

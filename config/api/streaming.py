@@ -16,13 +16,18 @@ def stream_rows(rows: QuerySet[Any], template: sql.SQL) -> Iterator[bytes]:
     Each line comes without its end. COPY's text form escapes backslashes and control characters:
     the template must yield one column of text that holds none.
     """
-    query, params = rows.query.sql_with_params()
     with connections[rows.db].cursor() as cursor:
-        inner = sql.SQL(cursor.mogrify(query, params))  # COPY takes no parameters
-        statement = sql.SQL("COPY ({}) TO STDOUT").format(template.format(rows=inner))
-        with cursor.copy(statement) as copy:
+        query = template.format(rows=inline_query(cursor, rows))
+        with cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
             for line in copy:
                 yield bytes(line)[:-1]
+
+
+def inline_query(cursor: Any, rows: QuerySet[Any]) -> sql.SQL:
+    """The query of `rows` with its parameters as literals, since COPY takes none."""
+    # A query that Django knows to be empty is asked all the same: its answer has a form.
+    compiler = rows.query.get_compiler(rows.db, elide_empty=False)
+    return sql.SQL(cursor.mogrify(*compiler.as_sql()))
 
 
 def join_blocks(lines: Iterator[bytes], separator: bytes) -> Iterator[bytes]:

@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from imports.engine.csvrows import RecordError, parse_record
 from imports.engine.cutting import Position, find_cut
-from imports.engine.records import MIB, Dataset, ImportFailure, RecordError, parse_record
+from imports.engine.records import MIB, Dataset, ImportFailure
 
-SHOWN_CHARACTERS = 200
+SHOWN_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,15 @@ def _parse_columns(raw: bytes, dataset: Dataset) -> tuple[str, ...]:
 def _check_columns(columns: Sequence[str], dataset: Dataset) -> None:
     known = {column.name for column in dataset.columns}
     required = {column.name for column in dataset.columns if not column.is_optional}
-    if required - set(columns) or set(columns) - known or len(set(columns)) < len(columns):
-        raise _describe_mismatch(dataset, ",".join(columns)[:SHOWN_CHARACTERS])
+    faults = {
+        "missing": required - set(columns),
+        "unknown": set(columns) - known,
+        "twice": {name for name in columns if columns.count(name) > 1},
+    }
+    if any(faults.values()):
+        words = [f"{kind}: {', '.join(sorted(names))}" for kind, names in faults.items() if names]
+        found = f"{','.join(columns)[:SHOWN_CHARACTERS]} ({'; '.join(words)[:SHOWN_CHARACTERS]})"
+        raise _describe_mismatch(dataset, found)
 
 
 def _describe_mismatch(dataset: Dataset, found: str) -> ImportFailure:

@@ -6,18 +6,24 @@ commit; anybody else's transaction finds its token gone and rolls back.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
 
 logger = logging.getLogger(__name__)
 
-# More often than the lease asks for: people watch the figures that it writes.
+# How often the owner looks whether it still is, and how often it writes its figures, which is more
+# often than the lease asks for: people watch them.
+POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 1.0
-LEASE = "20 seconds"
+LEASE_SECONDS = 20.0
+CONNECT_SECONDS = 5
+# Waits between attempts at what a failing or restarting server refused.
+DATABASE_PAUSES = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 8.0)
 # A paused or orphaned owner must neither hold its locks for ever nor work for nobody.
 SESSION = "-c idle_in_transaction_session_timeout=5s -c client_connection_check_interval=500ms"
 
@@ -26,35 +32,93 @@ class LeaseLost(Exception):
     """Somebody else owns the import now, or it was cancelled: stop without a trace."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class Lease:
+    """`is_loaded`: the owner before was publishing already, and nothing is left to be read."""
+
     import_id: int
     token: int
+    is_loaded: bool = False
 
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def connect(database: Mapping[str, Any], import_id: int) -> Connection:
-    """A connection of its own for the owner of an import, in autocommit: psycopg's `transaction()`
-    is a real one only there. Its name lets a successor end it."""
-    session = {"autocommit": True, "application_name": name_owner(import_id)}
-    options = f"{database.get('options', '')} {SESSION}"
-    return psycopg.connect(**{**database, **session, "options": options})
+def connect(
+    database: Mapping[str, Any], import_id: int, token: int = 0, *, time_zone: str = "UTC"
+) -> Connection:
+    """A connection of its own for the owner of an import. Its name lets a successor end it."""
+    return _connect(database, f"{name_owner(import_id)}{token}", time_zone)
+
+
+def connect_aside(database: Mapping[str, Any]) -> Connection:
+    """A connection for whoever claims or cancels imports, which are not ended as their owners'
+    are."""
+    return _connect(database, "catchment:aside", "UTC")
+
+
+def _connect(database: Mapping[str, Any], name: str, time_zone: str) -> Connection:
+    """In autocommit: psycopg's `transaction()` is a real one only there."""
+    session = {
+        "connect_timeout": CONNECT_SECONDS,
+        **database,
+        "autocommit": True,
+        "application_name": name,
+        "options": f"{database.get('options', '')} {SESSION} -c timezone={time_zone}",
+    }
+    return psycopg.connect(**session)
 
 
 def name_owner(import_id: int) -> str:
-    """The `application_name` of all connections that work on an import."""
+    """What the `application_name` of all connections that work on an import begins with."""
     return f"catchment:import:{import_id}:"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a failing server, or its restart, may be all that is wrong."""
+    if not isinstance(error, psycopg.Error):
+        return False
+    state = error.sqlstate or ""
+    is_known = state.startswith(("08", "53", "57P0")) or state in {"40001", "40P01", "25P03"}
+    # Without a state the connection broke.
+    return is_known or (not state and isinstance(error, psycopg.OperationalError))
+
+
+def with_database(
+    database: Mapping[str, Any],
+    lease: Lease,
+    action: Callable[[Connection], T],
+    stop: threading.Event,
+) -> T:
+    """Does `action` over a connection of its own, and again where the server failed: it must be
+    safe to do twice. Raises what the last attempt raised, or LeaseLost once `stop` is set."""
+    for pause in (*DATABASE_PAUSES, None):
+        try:
+            with connect(database, lease.import_id, lease.token) as connection:
+                return action(connection)
+        except psycopg.Error as error:
+            if pause is None or not is_transient(error):
+                raise
+            logger.warning("import %d: tried again: %s", lease.import_id, error)
+        if stop.wait(pause):
+            raise LeaseLost
+    raise AssertionError("the last attempt returns or raises")
 
 
 def claim_import(connection: Connection, import_id: int) -> Lease | None:
     """Takes an import that waits, or whose owner fell silent; None where there is nothing to do."""
     while True:
         try:
-            return _take(connection, import_id)
+            lease = _take(connection, import_id)
         except errors.LockNotAvailable:
-            _end_backends(connection, import_id)
+            end_backends(connection, import_id)
+            continue
+        if lease is not None and lease.token > 1:
+            end_backends(connection, import_id)  # of the owner before, should it still be working
+        return lease
 
 
 def _take(connection: Connection, import_id: int) -> Lease | None:
@@ -63,34 +127,38 @@ def _take(connection: Connection, import_id: int) -> Lease | None:
         # FOR UPDATE is what conflicts with the FOR KEY SHARE of a chunk that is being committed.
         cursor.execute(
             """
-            SELECT 1 FROM imports_import
+            SELECT status FROM imports_import
              WHERE id = %s AND (status = 'queued' OR (
                    status IN ('running', 'publishing') AND lease_expires_at < clock_timestamp()))
                FOR UPDATE
             """,
             [import_id],
         )
-        if cursor.fetchone() is None:
+        row = cursor.fetchone()
+        if row is None:
             return None
+        is_loaded = row[0] == "publishing"
         cursor.execute(
             """
             UPDATE imports_import
-               SET status = 'running', lease_token = lease_token + 1,
-                   lease_expires_at = clock_timestamp() + %s::interval,
+               SET status = %s, lease_token = lease_token + 1,
+                   lease_expires_at = clock_timestamp() + make_interval(secs => %s),
                    started_at = coalesce(started_at, clock_timestamp()), kicked_at = NULL
              WHERE id = %s RETURNING lease_token
             """,
-            [LEASE, import_id],
+            ["publishing" if is_loaded else "running", LEASE_SECONDS, import_id],
         )
         [(token,)] = cursor.fetchall()
-        return Lease(import_id, token)
+        return Lease(import_id, token, is_loaded)
 
 
-def _end_backends(connection: Connection, import_id: int) -> None:
+def end_backends(connection: Connection, import_id: int) -> None:
+    """Ends all connections that work on the import, but for this one."""
     connection.execute(
         """
         SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-         WHERE application_name LIKE %s AND pid <> pg_backend_pid()
+         WHERE application_name LIKE %s AND datname = current_database()
+           AND pid <> pg_backend_pid()
         """,
         [f"{name_owner(import_id)}%"],
     )
@@ -112,12 +180,13 @@ def update_import(connection: Connection, lease: Lease, values: Mapping[str, obj
     columns = sql.SQL("").join(sql.SQL(", {} = %s").format(sql.Identifier(name)) for name in values)
     query = sql.SQL(
         """
-        UPDATE imports_import SET lease_expires_at = clock_timestamp() + %s::interval {}
+        UPDATE imports_import
+           SET lease_expires_at = clock_timestamp() + make_interval(secs => %s) {}
          WHERE id = %s AND lease_token = %s AND status IN ('running', 'publishing')
         """
     )
     cursor = connection.execute(
-        query.format(columns), [LEASE, *values.values(), lease.import_id, lease.token]
+        query.format(columns), [LEASE_SECONDS, *values.values(), lease.import_id, lease.token]
     )
     if cursor.rowcount == 0:
         raise LeaseLost
@@ -129,25 +198,40 @@ def end_import(connection: Connection, lease: Lease, values: Mapping[str, object
     update_import(connection, lease, {**values, "ended_at": now})
 
 
-class Heartbeat(threading.Thread):
-    """Renews a lease and shows `read_progress()` once a second, on a connection of its own.
+def release_import(connection: Connection, lease: Lease) -> None:
+    """Lets the lease run out at once, so that a successor need not wait."""
+    connection.execute(
+        """
+        UPDATE imports_import SET lease_expires_at = clock_timestamp() - interval '1 ms'
+         WHERE id = %s AND lease_token = %s AND status IN ('running', 'publishing')
+        """,
+        [lease.import_id, lease.token],
+    )
 
-    A thread, because one chunk may take longer than the lease. `check()` raises LeaseLost in the
-    owner's thread once the lease is gone, and where the heart could not beat.
+
+class Heartbeat(threading.Thread):
+    """Renews a lease and writes `read_progress()`, on a connection of its own.
+
+    A thread, because one chunk may take longer than the lease. It looks four times a second whether
+    the lease is still its own; once it is gone, or could not be renewed for as long as it lasts,
+    `is_lost` is set and `on_lost()` called.
     """
 
     def __init__(
         self,
         database: Mapping[str, Any],
         lease: Lease,
+        *,
         read_progress: Callable[[], Mapping[str, object]],
+        on_lost: Callable[[], None],
     ) -> None:
         super().__init__(name=f"heartbeat of import {lease.import_id}", daemon=True)
+        self.is_lost = threading.Event()
         self._database = database
         self._lease = lease
         self._read_progress = read_progress
+        self._on_lost = on_lost
         self._stop_asked = threading.Event()
-        self._is_lost = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -158,16 +242,44 @@ class Heartbeat(threading.Thread):
         self.join()
 
     def check(self) -> None:
-        if self._is_lost:
+        if self.is_lost.is_set():
             raise LeaseLost
 
     def run(self) -> None:
         try:
-            with connect(self._database, self._lease.import_id) as connection:
-                while not self._stop_asked.wait(HEARTBEAT_SECONDS):
-                    update_import(connection, self._lease, self._read_progress())
-        except LeaseLost:
-            self._is_lost = True
-        except Exception:
-            logger.exception("%s stopped", self.name)
-            self._is_lost = True
+            self._beat()
+        except Exception as error:
+            if not isinstance(error, LeaseLost):
+                logger.exception("%s stopped", self.name)
+            self.is_lost.set()
+            while not self._stop_asked.wait(POLL_SECONDS):
+                self._on_lost()
+
+    def _beat(self) -> None:
+        """Goes on over a restart of the server, which takes less time than the lease lasts."""
+        self._renewed_at = time.monotonic()
+        while not self._stop_asked.is_set():
+            try:
+                with connect(
+                    self._database, self._lease.import_id, self._lease.token
+                ) as connection:
+                    self._beat_over(connection)
+            except psycopg.Error as error:
+                is_late = time.monotonic() - self._renewed_at > LEASE_SECONDS
+                if is_late or not is_transient(error):
+                    raise
+                self._stop_asked.wait(POLL_SECONDS)
+
+    def _beat_over(self, connection: Connection) -> None:
+        while not self._stop_asked.wait(POLL_SECONDS):
+            if time.monotonic() - self._renewed_at < HEARTBEAT_SECONDS:
+                _check_lease(connection, self._lease)
+                continue
+            update_import(connection, self._lease, self._read_progress())
+            self._renewed_at = time.monotonic()
+
+
+def _check_lease(connection: Connection, lease: Lease) -> None:
+    query = "SELECT 1 FROM imports_import WHERE id = %s AND lease_token = %s"
+    if connection.execute(query, [lease.import_id, lease.token]).fetchone() is None:
+        raise LeaseLost

@@ -1,17 +1,14 @@
-"""The values that travel through the engine, and how a chunk is read record by record."""
+"""The values that travel through the engine."""
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, LiteralString
 
 from psycopg import Cursor, sql
 
 MIB = 2**20
 KEPT_BYTES = 2**16  # of a rejected record's text; `raw_bytes` tells its full length
-# What a record of several lines is refused for when a quote was not closed or not opened.
-MISSED_QUOTES = frozenset({"bad_csv", "line_break"})
 
 
 class ImportFailure(Exception):
@@ -25,11 +22,21 @@ class ImportFailure(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a dataset's file; `type` is PostgreSQL's name for it."""
+    """One column of a dataset's file; `type` is PostgreSQL's name for it.
+
+    `is_optional` columns may be missing from the file, `is_required` ones need a value in each
+    row. `field` is the table's column, where that has another name.
+    """
 
     name: str
-    type: str
+    type: LiteralString
     is_optional: bool = False
+    is_required: bool = False
+    field: str = ""
+
+    @property
+    def target(self) -> str:
+        return self.field or self.name
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,10 @@ class Reject:
 class Chunk:
     """Whole records: bytes [byte_start, byte_end) and lines [line_start, line_end) of the file.
 
-    `rejects` are records too long to be held, which `data` leaves out.
+    `row_count` is how many records `data` holds, blank lines included. `rejects` are records that
+    cannot be held or told apart, which `data` leaves out, but not `crc32`: that is of all the
+    bytes. `source_bytes` is how much of the source was read when the chunk was cut: of a
+    compressed one less than `byte_end`.
     """
 
     seq: int
@@ -72,7 +82,10 @@ class Chunk:
     line_start: int
     line_end: int
     data: bytes
+    crc32: int
+    row_count: int = 0
     rejects: tuple[Reject, ...] = ()
+    source_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,102 +97,64 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """What became of one chunk: how many of its records are rows now, and those that are not."""
+
+    row_count: int
+    rejects: Sequence[Reject]
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The table of its own that an import loads into, in a schema where nobody looks."""
+
+    import_id: int
+    name: str
+
+    @property
+    def table(self) -> sql.Identifier:
+        return sql.Identifier("staging", self.name)
+
+    @property
+    def path(self) -> str:
+        """For a cast to regclass."""
+        return f"staging.{self.name}"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All that the engine needs to know of a dataset.
 
-    `prepare(chunk, header)` turns a chunk's bytes into rows of the staging table, in the order of
-    `staging_columns`; it touches no database, so that loaders may run it side by side.
-    `create_staging(cursor, table)` makes the import's own table. `publish(cursor, table,
-    import_id)` moves its rows to where they are seen and returns how many of them are new.
+    Without `prepare`, the bytes of the file go to PostgreSQL as they are, which reads them by the
+    columns' types and, where a time names no offset, in `time_zone`. With `prepare(chunk, header)`
+    they are turned into rows in the order of `staging_columns`; it touches no database, so that
+    loaders may run it side by side.
+
+    `create_staging(cursor, staging)` makes the import's own table. `finish(cursor, staging)` is
+    what it still needs when all rows are in, done before the transaction that publishes, perhaps
+    twice. `publish(cursor, staging, replaced)` moves its rows to `table`, takes the place of the
+    rows of `replaced` imports, and returns how many rows are new, or None for all; afterwards
+    nothing is left in the schema of staging tables. `discard(cursor, staging)` removes the rows of
+    an import that was published.
     `write_sample(rows, seed=…, bad=…)` yields a generated file of the dataset's form, as bytes.
     """
 
     name: str
+    table: str
     columns: tuple[Column, ...]
-    staging_columns: tuple[str, ...]
-    prepare: Callable[[Chunk, Sequence[str]], Prepared]
-    create_staging: Callable[[Cursor[Any], sql.Identifier], None]
-    publish: Callable[[Cursor[Any], sql.Identifier, int], int]
+    create_staging: Callable[[Cursor[Any], Staging], None]
+    publish: Callable[[Cursor[Any], Staging, Sequence[Staging]], int | None]
+    discard: Callable[[Cursor[Any], Staging], None]
     write_sample: Callable[..., Iterator[bytes]]
+    finish: Callable[[Cursor[Any], Staging], None] = lambda cursor, staging: None
+    prepare: Callable[[Chunk, Sequence[str]], Prepared] | None = None
+    staging_columns: tuple[str, ...] = ()
     record_cap_bytes: int = MIB
+    time_zone: str = "UTC"
 
-    def staging_table(self, import_id: int) -> sql.Identifier:
-        return sql.Identifier("staging", f"{self.name}_{import_id}")
+    def staging(self, import_id: int) -> Staging:
+        return Staging(import_id, f"{self.name}_{import_id}")
 
-
-class RecordError(ValueError):
-    """A record that is not CSV of the header's form: `code`, and a reason for the sender."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-def read_rows(
-    chunk: Chunk, header: Sequence[str]
-) -> Iterator[tuple[Record, dict[str, str]] | Reject]:
-    """The chunk's records, each with its fields by column name, or refused. Blank lines are none.
-
-    An unclosed quote swallows the lines after it: of such a record only its first line is refused,
-    and reading goes on at the second.
-    """
-    lines = chunk.data.split(b"\n")
-    index, offset = 0, chunk.byte_start
-    while index < len(lines):
-        count = _count_lines(lines, index)
-        record = _join_lines(lines[index : index + count], chunk.line_start + index, offset)
-        row = _read_row(record, header) if record.raw else None
-        if isinstance(row, Reject) and row.code in MISSED_QUOTES and count > 1:
-            count = 1
-            record = _join_lines(lines[index : index + 1], record.line, offset)
-            row = record.reject("unclosed_quote", "a quote opens here that does not close")
-        if row is not None:
-            yield row
-        offset += sum(len(line) + 1 for line in lines[index : index + count])
-        index += count
-
-
-def parse_record(raw: bytes) -> list[str]:
-    """The fields of one CSV record in UTF-8. Raises RecordError with a code and a reason."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        reason = f"byte {error.start + 1} of the record is not UTF-8"
-        raise RecordError("invalid_utf8", reason) from error
-    if "\0" in text:
-        raise RecordError("null_byte", "the record holds a NUL byte, which PostgreSQL cannot store")
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    try:
-        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise RecordError("bad_csv", "the quotes of this record do not match") from error
-    if len(records) != 1:
-        raise RecordError("line_break", "a line break stands outside quotes")
-    return records[0]
-
-
-def _count_lines(lines: Sequence[bytes], start: int) -> int:
-    """How many physical lines the record has that starts at line `start`: quotes must close."""
-    is_open = False
-    for index in range(start, len(lines)):
-        is_open ^= lines[index].count(b'"') % 2 == 1
-        if not is_open:
-            return index + 1 - start
-    return len(lines) - start
-
-
-def _join_lines(lines: Sequence[bytes], line: int, byte_offset: int) -> Record:
-    raw = b"\n".join(lines).removesuffix(b"\r")
-    return Record(line, byte_offset, raw, len(raw))
-
-
-def _read_row(record: Record, header: Sequence[str]) -> tuple[Record, dict[str, str]] | Reject:
-    try:
-        fields = parse_record(record.raw)
-    except RecordError as error:
-        return record.reject(error.code, error.reason)
-    if len(fields) != len(header):
-        code = "missing_columns" if len(fields) < len(header) else "extra_columns"
-        return record.reject(code, f"{len(fields)} columns where the header has {len(header)}")
-    return record, dict(zip(header, fields, strict=True))
+    @property
+    def columns_by_name(self) -> Mapping[str, Column]:
+        return MappingProxyType({column.name: column for column in self.columns})

@@ -9,6 +9,7 @@ from imports.engine.records import KEPT_BYTES, ImportFailure, Reject
 
 FIRST_LINES = 1_000
 MAX_REJECTS_IN_FIRST_LINES = 100
+KEPT_REASON = 1_000  # PostgreSQL's may quote the whole field
 MAX_REJECTS = 10_000
 MAX_REJECTS_SHARE = 0.05
 
@@ -30,7 +31,7 @@ def insert_rejects(cursor: psycopg.Cursor[Any], import_id: int, rejects: Iterabl
                     record.byte_offset,
                     reject.column,
                     reject.code,
-                    reject.reason,
+                    reject.reason[:KEPT_REASON],
                     show_raw(record.raw),
                     record.raw_bytes,
                 )

@@ -1,19 +1,17 @@
-"""One import from its claim to its end: open, cut, copy, publish."""
+"""One import from its claim to its end: open, read, load, publish."""
 
 import logging
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from imports.engine.copying import Ledger, check_completeness, copy_chunk, read_ledger
-from imports.engine.cutting import Cutter
-from imports.engine.fetching import Source, open_source
-from imports.engine.headers import read_header
+from imports.engine.copying import Committed, Ledger, read_ledger
+from imports.engine.fetching import Policy, Source, SourceAborted, Validators, find_source
 from imports.engine.leasing import (
     Connection,
     Heartbeat,
@@ -21,166 +19,170 @@ from imports.engine.leasing import (
     LeaseLost,
     connect,
     end_import,
-    hold_import,
+    is_transient,
+    release_import,
     update_import,
+    with_database,
 )
-from imports.engine.records import Chunk, Dataset, ImportFailure, Prepared
-from imports.engine.rejecting import (
-    check_budget,
-    check_first_lines,
-    count_early,
-    show_raw,
-)
+from imports.engine.loading import Loaders, Target
+from imports.engine.progress import Tally
+from imports.engine.publishing import end_unchanged, publish_import
+from imports.engine.reading import Reader
+from imports.engine.records import Chunk, Dataset, ImportFailure
+from imports.engine.rejecting import check_budget, check_first_lines, show_raw
+from imports.engine.unpacking import CSV
+from imports.engine.uploads import SCHEME, UploadSource
 
 logger = logging.getLogger(__name__)
 
-RATE_WINDOW_SECONDS = 10.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be imported."""
+    """What is to be imported, and what is known of it where that was begun before."""
 
     url: str
     dataset: Dataset
-    # As read before, where the import goes on from its ledger.
-    header: tuple[str, ...]
-    validators: tuple[str, str, int | None]  # ETag, Last-Modified, length
-    max_rejects: int | None
+    expected_sha256: str = ""
+    max_rejects: int | None = None
+    header: tuple[str, ...] = ()
+    form: str = ""
+    validators: Validators = field(default_factory=Validators)
+    bytes_done: int = 0
 
 
-class Tally:
-    """The figures of an import in work: totals since it began, rates over the last seconds."""
+@dataclass(frozen=True)
+class Limits:
+    """What an import may use of this machine and of the network."""
 
-    def __init__(self) -> None:
-        self.bytes_total: int | None = None
-        self.bytes_done = 0
-        self.rows_loaded = 0
-        self.rows_rejected = 0
-        self.early_rejects = 0
-        self._samples: deque[tuple[float, int, int]] = deque()
-
-    def start(self, ledger: Ledger | None, bytes_total: int | None) -> None:
-        self.bytes_total = bytes_total
-        if ledger is not None:
-            self.bytes_done = ledger.position.byte_offset
-            self.rows_loaded, self.rows_rejected = ledger.rows_loaded, ledger.rows_rejected
-        self._sample()
-
-    def add(self, chunk: Chunk, prepared: Prepared) -> None:
-        self.bytes_done = chunk.byte_end
-        self.rows_loaded += len(prepared.rows)
-        self.early_rejects += count_early(prepared.rejects)
-        self.rows_rejected += len(prepared.rejects)
-        self._sample()
-
-    def read(self) -> dict[str, object]:
-        """The figures by their columns in `imports_import`."""
-        seconds, size, rows = self._measure_window()
-        return {
-            "bytes_done": self.bytes_done,
-            "bytes_total": self.bytes_total,
-            "rows_loaded": self.rows_loaded,
-            "rows_rejected": self.rows_rejected,
-            "bytes_per_second": size / seconds,
-            "rows_per_second": rows / seconds,
-        }
-
-    def _sample(self) -> None:
-        rows = self.rows_loaded + self.rows_rejected
-        self._samples.append((time.monotonic(), self.bytes_done, rows))
-        while self._samples[-1][0] - self._samples[0][0] > RATE_WINDOW_SECONDS:
-            self._samples.popleft()
-
-    def _measure_window(self) -> tuple[float, int, int]:
-        if not self._samples:
-            return 1.0, 0, 0
-        (began, first_bytes, first_rows), (_, last_bytes, last_rows) = (
-            self._samples[0],
-            self._samples[-1],
-        )
-        seconds = max(time.monotonic() - began, 0.001)
-        return seconds, last_bytes - first_bytes, last_rows - first_rows
+    policy: Policy
+    loaders: int
 
 
 class Run:
     """The work of one owner on one import."""
 
-    def __init__(self, database: Mapping[str, Any], lease: Lease, task: Task) -> None:
+    def __init__(
+        self, database: Mapping[str, Any], lease: Lease, task: Task, limits: Limits
+    ) -> None:
         self.database = database
         self.lease = lease
         self.task = task
-        self.tally = Tally()
+        self.limits = limits
+        self._stop = threading.Event()
+        self._source: Source | None = None
 
     def run(self, on_progress: Callable[[Tally], None]) -> None:
         """Loads and publishes, or ends the import as failed. Leaves no trace once the lease is
         lost: whoever holds it now goes on from the ledger."""
-        with connect(self.database, self.lease.import_id) as connection:
-            try:
-                # Before the heart beats: it must not write zeros over what an owner before did.
-                ledger = read_ledger(connection, self.lease.import_id)
-                self.tally.start(ledger, self.task.validators[-1])
-                with Heartbeat(self.database, self.lease, self.tally.read) as heartbeat:
-                    for _ in self._load(connection, ledger):
-                        heartbeat.check()
-                        on_progress(self.tally)
-                    self._publish(connection)
-            except LeaseLost:
-                logger.warning("import %d: the lease went to somebody else", self.lease.import_id)
-            except ImportFailure as failure:
-                on_progress(self.tally)
-                self._fail(connection, failure)
-            except psycopg.OperationalError:
+        try:
+            ledger = self._with_database(
+                lambda connection: read_ledger(connection, self.lease.import_id)
+            )
+            task = self.task
+            self.tally = Tally(
+                ledger, bytes_done=task.bytes_done, bytes_total=task.validators.total_bytes
+            )
+            with Heartbeat(
+                self.database, self.lease, read_progress=self.tally.read, on_lost=self._abort
+            ):
+                self._work(ledger, on_progress)
+        except (LeaseLost, SourceAborted):
+            logger.warning("import %d: the lease went to somebody else", self.lease.import_id)
+        except (KeyboardInterrupt, SystemExit):
+            self._abort()
+            self._with_database(lambda connection: release_import(connection, self.lease))
+            raise
+
+    def _work(self, ledger: Ledger, on_progress: Callable[[Tally], None]) -> None:
+        try:
+            if self.lease.is_loaded or self._load(ledger, on_progress):
+                self._with_database(self._show_publishing)
+                publish_import(self.database, self.lease, self.task.dataset, self._stop)
+        except (LeaseLost, SourceAborted):
+            raise
+        except ImportFailure as failure:
+            on_progress(self.tally)
+            self._fail(failure)
+        except Exception as error:
+            if is_transient(error):
                 raise  # the lease runs out, and whoever takes over goes on from the ledger
-            except Exception as error:
-                # A fault of ours ends the import where people see it; retrying it would not help.
-                logger.exception("import %d", self.lease.import_id)
-                detail = f"{type(error).__name__}: {error}"
-                self._fail(connection, ImportFailure("internal_error", detail))
+            # A fault of ours ends the import where people see it; retrying it would not help.
+            logger.exception("import %d", self.lease.import_id)
+            self._fail(ImportFailure("internal_error", f"{type(error).__name__}: {error}"))
 
-    def _load(self, connection: Connection, ledger: Ledger | None) -> Iterator[None]:
-        """Commits the source chunk by chunk, behind the ledger's end; yields after each."""
+    def _load(self, ledger: Ledger, on_progress: Callable[[Tally], None]) -> bool:
+        """Commits what the ledger has not yet. False where the source is unchanged since another
+        import, and nothing was loaded."""
+        task = self.task
+        start = self._find_start(ledger)
+        if start and start == task.validators.total_bytes:
+            return True
+        with closing(self._find_source(start)) as source:
+            self._source = source
+            source.open()
+            self.tally.bytes_total = source.validators.total_bytes
+            if not task.header and self._end_unchanged(source.validators):
+                return False
+            reader = Reader(source, task.dataset, ledger, reach=self.tally.reach)
+            reader.header, reader.form = task.header, task.form
+            reader.expected_sha256 = task.expected_sha256
+            reader.max_bytes = self.limits.policy.max_bytes
+            self._copy_chunks(reader, source, on_progress)
+        return True
+
+    def _find_source(self, start: int) -> Source:
+        task = self.task
+        known = task.validators if task.header else None
+        if task.url.startswith(SCHEME):
+            connection = connect(self.database, self.lease.import_id, self.lease.token)
+            return UploadSource(task.url, connection, self.lease.import_id, start=start)
+        return find_source(task.url, self.limits.policy, start=start, known=known)
+
+    def _show_publishing(self, connection: Connection) -> None:
+        update_import(connection, self.lease, {"status": "publishing"} | self.tally.read())
+
+    def _find_start(self, ledger: Ledger) -> int:
+        """The byte to go on from: 0 where the source must be read from its beginning."""
+        gap = ledger.find_gap()
+        can_skip = self.task.form == CSV and not self.task.expected_sha256
+        return gap[0].byte_offset if gap and can_skip and not gap[1] else 0
+
+    def _copy_chunks(
+        self, reader: Reader, source: Source, on_progress: Callable[[Tally], None]
+    ) -> None:
+        reader.open()
+        if not self.task.header:
+            self._with_database(lambda connection: self._begin(connection, reader, source))
+        target = Target(self.database, self.lease, self.task.dataset, reader.header)
+        with Loaders(
+            target, self.limits.loaders, on_loaded=self._count, stop=self._stop
+        ) as loaders:
+            for chunk in reader.chunks():
+                loaders.put(chunk)
+                on_progress(self.tally)
+            loaders.finish()
+        on_progress(self.tally)
+
+    def _begin(self, connection: Connection, reader: Reader, source: Source) -> None:
         dataset = self.task.dataset
-        start = ledger.position.byte_offset if ledger else 0
-        with open_source(self.task.url, start=start) as source:
-            if ledger:
-                self._check_unchanged(source)
-                header, position, blocks = self.task.header, ledger.position, source.blocks
-            else:
-                first, blocks = read_header(source.blocks, dataset)
-                header, position = first.columns, first.first_row
-                self.tally.bytes_total = source.total_bytes
-                self._begin(connection, header, source)
-            cutter = Cutter(position, record_cap_bytes=dataset.record_cap_bytes)
-            for chunk in cutter.cut(blocks):
-                prepared = dataset.prepare(chunk, header)
-                rejects = (*chunk.rejects, *prepared.rejects)
-                self._copy(connection, chunk, Prepared(prepared.rows, rejects))
-                yield
-        self._check_length(cutter.position.byte_offset)
-
-    def _check_unchanged(self, source: Source) -> None:
-        """What was loaded before must be of the same source: two are never spliced."""
-        found = (source.etag, source.last_modified, source.total_bytes)
-        if found != self.task.validators:
-            detail = f"was {self.task.validators} when it was begun, is {found} now"
-            raise ImportFailure("source_changed", detail)
-
-    def _begin(self, connection: Connection, header: tuple[str, ...], source: Source) -> None:
-        table = self.task.dataset.staging_table(self.lease.import_id)
+        staging = dataset.staging(self.lease.import_id)
         values = {
-            "header": list(header),
-            "etag": source.etag,
-            "last_modified": source.last_modified,
+            "header": list(reader.header),
+            "form": reader.form,
+            "rows_start": reader.rows_start,
+            "etag": source.validators.etag,
+            "last_modified": source.validators.last_modified,
         }
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
-            self.task.dataset.create_staging(cursor, table)
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging.table))
+            dataset.create_staging(cursor, staging)
             update_import(connection, self.lease, values | self.tally.read())
 
-    def _copy(self, connection: Connection, chunk: Chunk, prepared: Prepared) -> None:
-        copy_chunk(connection, self.lease, self.task.dataset, chunk, prepared)
-        self.tally.add(chunk, prepared)
+    def _count(self, chunk: Chunk, committed: Committed) -> None:
+        self.tally.add(committed)
+        self.tally.reach(chunk.source_bytes)
         check_first_lines(self.tally.early_rejects)
         check_budget(
             rows_loaded=self.tally.rows_loaded,
@@ -188,34 +190,35 @@ class Run:
             max_rejects=self.task.max_rejects,
         )
 
-    def _check_length(self, bytes_read: int) -> None:
-        expected = self.tally.bytes_total
-        if expected is not None and bytes_read != expected:
-            detail = f"{bytes_read} bytes came where {expected} were announced"
-            raise ImportFailure("source_unreliable", detail)
+    def _end_unchanged(self, found: Validators) -> bool:
+        """Ends the import where the same version of the source is loaded already."""
 
-    def _publish(self, connection: Connection) -> None:
-        import_id, dataset = self.lease.import_id, self.task.dataset
-        table = dataset.staging_table(import_id)
-        if ledger := read_ledger(connection, import_id):
-            check_completeness(connection, import_id, dataset, ledger)
-        update_import(connection, self.lease, {"status": "publishing"} | self.tally.read())
-        with connection.transaction(), connection.cursor() as cursor:
-            rows_added = dataset.publish(cursor, table, import_id)
-            cursor.execute(sql.SQL("DROP TABLE {}").format(table))
-            # Held only now, so that the heartbeat goes on beating while the rows are merged.
-            hold_import(cursor, self.lease)
-            values = {"status": "finished", "rows_added": rows_added}
-            end_import(connection, self.lease, self.tally.read() | values)
+        def end(connection: Connection) -> bool:
+            update_import(connection, self.lease, {"etag": found.etag})
+            with connection.transaction(), connection.cursor() as cursor:
+                return end_unchanged(cursor, self.lease)
 
-    def _fail(self, connection: Connection, failure: ImportFailure) -> None:
+        return self._with_database(end)
+
+    def _abort(self) -> None:
+        self._stop.set()
+        if self._source is not None:
+            self._source.abort()
+
+    def _fail(self, failure: ImportFailure) -> None:
         try:
-            try:
-                fail_import(connection, self.lease, failure, self.tally.read())
-            except psycopg.DataError:  # a figure that no column holds must not keep it running
-                fail_import(connection, self.lease, failure, {})
+            self._with_database(lambda connection: self._end_failed(connection, failure))
         except LeaseLost:
             logger.warning("import %d: lost before it failed", self.lease.import_id)
+
+    def _end_failed(self, connection: Connection, failure: ImportFailure) -> None:
+        try:
+            fail_import(connection, self.lease, failure, self.tally.read())
+        except psycopg.DataError:  # a figure that no column holds must not keep it running
+            fail_import(connection, self.lease, failure, {})
+
+    def _with_database(self, action: Callable[[Connection], T]) -> T:
+        return with_database(self.database, self.lease, action, self._stop)
 
 
 def fail_import(

@@ -13,6 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from tests.explorer.trips import import_trips
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 
@@ -253,6 +254,7 @@ def test_description_is_served_from_here_alone(api: APIClient, path: str) -> Non
 @pytest.mark.django_db
 def test_every_model_of_ours_has_its_admin_pages(admin_client: Client) -> None:
     rows: list[Model] = [FootprintFactory(), ImportFactory(), ChunkFactory(), RejectFactory()]
+    rows += import_trips({})
 
     ours = {
         model

@@ -7,15 +7,15 @@ import pytest
 import shapely
 
 from footprints.datasets import STAGING_COLUMNS, parse_org_id, prepare_chunk
-from imports.engine.records import Chunk, Prepared
+from imports.engine.records import Prepared
 from tests.files import draw_ring, write_row, write_square
+from tests.imports.chunks import make_chunk
 
 HEADER = ("org_id", "footprints_used", "source_event_timestamp")
 
 
 def prepare(*rows: bytes) -> Prepared:
-    data = b"".join(rows)
-    return prepare_chunk(Chunk(0, 0, len(data), 2, 2 + len(rows), data), HEADER)
+    return prepare_chunk(make_chunk(b"".join(rows)), HEADER)
 
 
 def test_row_keeps_its_original_untouched() -> None:

@@ -11,7 +11,7 @@ import pytest
 from footprints.datasets import prepare_chunk
 from footprints.polygons import PolygonError, repair_polygon
 from footprints.samples import BAD_KINDS, HEADER, bad_row, write_footprints
-from imports.engine.records import Chunk
+from tests.imports.chunks import make_chunk
 
 COLUMNS = ("org_id", "footprints_used", "source_event_timestamp")
 POLYGON_FAULTS = {
@@ -133,9 +133,8 @@ def test_bad_row_breaks_org_id_timestamp_and_encoding() -> None:
 def test_bad_kinds_are_all_drawn() -> None:
     rows = b"".join(write_footprints(600, seed=8, bad=1.0))
     body = rows.partition(b"\r\n")[2]
-    chunk = Chunk(0, 0, len(body), 2, 602, body)
 
-    codes = Counter(reject.code for reject in prepare_chunk(chunk, COLUMNS).rejects)
+    codes = Counter(reject.code for reject in prepare_chunk(make_chunk(body), COLUMNS).rejects)
 
     assert sum(codes.values()) == 600
     assert len(BAD_KINDS) == 12

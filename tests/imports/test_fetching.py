@@ -2,26 +2,54 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from footprints.models import Footprint
 from imports.choices import Status
-from imports.engine.fetching import open_source
+from imports.engine import fetching
+from imports.engine.fetching import (
+    MAX_RETRY_AFTER,
+    Policy,
+    Rewound,
+    Source,
+    SourceAborted,
+    Validators,
+    find_source,
+    read_length,
+    read_retry_after,
+)
 from imports.engine.records import ImportFailure
 from imports.jobs import create_import, run_import
 from imports.models import Import
+from tests.faults.sources import Page, cut, run_sources, send
 from tests.files import write_file, write_square
 from tests.servers import Site, run_site
 
+pytestmark = pytest.mark.usefixtures("loopback")
+
 BODY = write_file(write_square(n) for n in range(30))
+POLICY = Policy((ip_network("127.0.0.0/8"),))
+ETAG = '"first"'
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     with run_site() as site:
         yield site
+
+
+def open_source(
+    url: str, policy: Policy, *, start: int = 0, known: Validators | None = None
+) -> Source:
+    source = find_source(url, policy, start=start, known=known)
+    source.open()
+    return source
 
 
 def load(url: str) -> Import:
@@ -32,14 +60,156 @@ def load(url: str) -> Import:
 
 
 @pytest.mark.parametrize("start", [0, 1, 100, len(BODY) - 1, len(BODY)])
-def test_source_is_read_from_where_it_is_asked(site: Site, tmp_path: Path, start: int) -> None:
+def test_file_is_read_from_where_it_is_asked(tmp_path: Path, start: int) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(BODY)
 
-    for url in (site.serve("/file.csv", BODY), file.as_uri()):
-        with open_source(url, start=start) as source:
-            assert b"".join(source.blocks) == BODY[start:]
-            assert source.total_bytes == len(BODY)
+    with closing(open_source(file.as_uri(), POLICY, start=start)) as source:
+        assert source.position == start
+        assert b"".join(source.blocks()) == BODY[start:]
+        assert (source.position, source.validators.total_bytes) == (len(BODY), len(BODY))
+
+
+@pytest.mark.parametrize("start", [0, 1, 100, len(BODY) - 1])
+@pytest.mark.parametrize(
+    ("known", "can_skip"),
+    [
+        (Validators(etag=ETAG, total_bytes=len(BODY)), True),
+        (Validators(etag=ETAG), True),
+        (Validators(total_bytes=len(BODY)), False),
+        (None, False),
+    ],
+)
+def test_url_is_read_from_where_it_is_asked_under_a_condition(
+    start: int, known: Validators | None, *, can_skip: bool
+) -> None:
+    with run_sources() as sources:
+        page = Page(BODY, etag=ETAG if known and known.etag else "")
+        url = sources.serve("/file.csv", page)
+
+        with closing(open_source(url, POLICY, start=start, known=known)) as source:
+            first = source.position
+            body = b"".join(source.blocks())
+
+    assert first == (start if can_skip else 0)
+    assert body == BODY[first:]
+
+
+def test_source_that_can_only_be_read_from_its_beginning_says_so() -> None:
+    half = len(BODY) // 2
+    with run_sources() as sources:
+        url = sources.serve("/file.csv", Page(BODY, has_ranges=False), cut(half), send())
+        with closing(open_source(url, POLICY)) as source:
+            with pytest.raises(Rewound):
+                list(source.blocks())
+
+            assert source.position == 0
+            assert b"".join(source.blocks()) == BODY
+
+
+def test_aborted_source_is_not_taken_for_one_that_ended() -> None:
+    with run_sources() as sources:
+        url = sources.serve("/file.csv", Page(BODY * 100))
+        with closing(open_source(url, POLICY)) as source:
+            blocks = source.blocks()
+            next(blocks)
+
+            source.abort()
+
+            with pytest.raises(SourceAborted):
+                list(blocks)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (Validators(), Validators()),
+        (Validators(ETAG, "x", 5), Validators(ETAG, "x", 5)),
+        (Validators(ETAG, total_bytes=5), Validators(ETAG)),
+        (Validators(ETAG), Validators(ETAG, total_bytes=5)),
+    ],
+)
+def test_source_is_the_same_where_nothing_says_otherwise(
+    before: Validators, now: Validators
+) -> None:
+    before.check(now)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (Validators(ETAG), Validators('"second"')),
+        (Validators(ETAG), Validators()),
+        (Validators(last_modified="x"), Validators(last_modified="y")),
+        (Validators(total_bytes=5), Validators(total_bytes=6)),
+    ],
+)
+def test_source_has_changed_where_anything_says_so(before: Validators, now: Validators) -> None:
+    with pytest.raises(ImportFailure) as caught:
+        before.check(now)
+
+    assert caught.value.code == "source_changed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_last_row_needs_no_newline() -> None:
+    """Whether the server keeps the connection open or ends it."""
+    body = BODY.removesuffix(b"\n")
+    with run_sources() as sources, run_site() as closing_site:
+        urls = [sources.serve("/a", Page(body)), closing_site.serve("/b", body)]
+        records = [load(url) for url in urls]
+
+    assert [(r.status, r.error_detail, r.rows_loaded) for r in records] == [
+        (Status.FINISHED, "", 30)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("validators", "condition"),
+    [
+        (Validators(), ""),
+        (Validators(ETAG, "x"), ETAG),
+        (Validators('W/"1"', "x"), ""),
+        (Validators("", "x"), "x"),
+    ],
+)
+def test_condition_of_a_range_is_never_weak(validators: Validators, condition: str) -> None:
+    assert validators.condition == condition
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", 0),
+        ("17", 17),
+        ("9" * 30, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("\u0663", None),
+        ("5, 5", None),
+    ],
+)
+def test_length_is_a_plain_number(text: str, expected: int | None) -> None:
+    assert read_length(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("0", 0, 0),
+        ("7", 7, 7),
+        ("9" * 30, MAX_RETRY_AFTER, MAX_RETRY_AFTER),
+        ("", 0, 0),
+        ("soon", 0, 0),
+        ("-5", 0, 0),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
+        (format_datetime(datetime.now(UTC) + timedelta(days=9), usegmt=True), 300, 300),
+        ("Mon, 32 Jan 2024 00:00:00 GMT", 0, 0),
+    ],
+)
+def test_pause_that_a_server_asks_for_is_bounded(text: str, least: float, most: float) -> None:
+    assert least <= read_retry_after(text) <= most
 
 
 @pytest.mark.django_db(transaction=True)
@@ -58,6 +228,17 @@ def test_source_that_does_not_tell_its_length_is_imported(site: Site) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_body_that_only_lacks_its_formal_end_is_imported() -> None:
+    """All of it came: the range behind its last byte is answered with 416."""
+    page = Page(BODY, announces="chunked", etag=ETAG)
+    with run_sources() as sources:
+        record = load(sources.serve("/file.csv", page, cut(len(BODY)), send()))
+
+    assert (record.status, record.error_code) == (Status.FINISHED, "")
+    assert record.rows_loaded == 30
+
+
+@pytest.mark.django_db(transaction=True)
 def test_redirect_is_followed(site: Site) -> None:
     site.serve("/there.csv", BODY)
 
@@ -65,11 +246,21 @@ def test_redirect_is_followed(site: Site) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("status", [403, 404, 410, 500, 204, 206])
-def test_answer_other_than_200_ends_the_import(site: Site, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "http_403"),
+        (404, "http_404"),
+        (410, "http_410"),
+        (500, "source_unreliable"),
+        (204, "source_unreliable"),
+        (206, "source_unreliable"),
+    ],
+)
+def test_answer_other_than_200_ends_the_import(site: Site, status: int, code: str) -> None:
     record = load(site.serve("/file.csv", b"", status=status))
 
-    assert (record.status, record.error_code) == (Status.FAILED, f"http_{status}")
+    assert (record.status, record.error_code) == (Status.FAILED, code)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -98,11 +289,11 @@ def test_redirect_to_what_cannot_be_opened_ends_the_import(site: Site, target: s
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("status", [429, 503])
-def test_server_that_asks_for_patience_is_asked_once(site: Site, status: int) -> None:
-    record = load(site.serve("/file.csv", b"", status=status, headers={"Retry-After": "1"}))
+def test_server_that_asks_for_patience_is_not_asked_for_ever(site: Site, status: int) -> None:
+    record = load(site.serve("/file.csv", b"", status=status, headers={"Retry-After": "0"}))
 
-    assert record.error_code == f"http_{status}"
-    assert len(site.requests) == 1
+    assert record.error_code == "source_unreliable"
+    assert len(site.requests) == 1 + len(fetching.RETRY_PAUSES)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,5 +339,7 @@ def test_source_that_cannot_be_opened_ends_the_import(url: str, code: str) -> No
 
 
 def test_scheme_is_refused_before_anything_is_opened() -> None:
-    with pytest.raises(ImportFailure, match="only http and https"), open_source("data:,x"):
-        pass
+    with pytest.raises(ImportFailure) as caught:
+        open_source("data:,x", POLICY)
+
+    assert caught.value.code == "url_denied"

@@ -73,6 +73,6 @@ def test_wrong_file_is_refused_with_expected_and_found(start: bytes, code: str) 
         read_header(iter([start]), datasets["footprints"])
 
     assert caught.value.code == code
-    assert len(caught.value.detail) < 2000
+    assert len(caught.value.detail) < 3000
     if code == "wrong_header":
         assert "expected org_id,footprints_used,source_event_timestamp" in caught.value.detail

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,26 +11,16 @@ from pytest_django import Settings
 
 from footprints.models import Footprint
 from imports.choices import Status
-from imports.engine import copying, cutting, running
+from imports.datasets import datasets
+from imports.engine import copying, cutting, loading, running
+from imports.engine.copying import Committed
 from imports.engine.leasing import Lease, claim_import, connect
-from imports.engine.running import Tally
-from imports.jobs import create_import, read_connection_parameters, run_import
+from imports.engine.progress import Tally
+from imports.jobs import cancel_import, create_import, read_connection_parameters, run_import
 from imports.models import Chunk, Import, Reject
 from tests.files import HEADER, draw_ring, write_file, write_row, write_square
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        cutting.Cutter.__init__,
-        "__kwdefaults__",
-        {
-            "record_cap_bytes": 2**20,
-            "chunk_bytes": 400,
-        },
-    )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 def load(path: Path, data: bytes, **fields: object) -> Import:
@@ -57,7 +48,7 @@ def test_good_rows_are_loaded_and_the_figures_add_up(tmp_path: Path) -> None:
     assert record.bytes_done == record.bytes_total == len(data)
     assert sorted(Footprint.objects.values_list("org_id", flat=True)) == list(range(20))
     assert set(Footprint.objects.values_list("import_record_id", flat=True)) == {record.pk}
-    assert list_staging_tables() == []
+    assert f"footprints_{record.pk}" not in list_staging_tables()
 
 
 def test_ledger_covers_the_file_without_a_gap(tmp_path: Path) -> None:
@@ -136,7 +127,7 @@ def test_header_alone_finishes_with_no_rows(tmp_path: Path) -> None:
     record = load(tmp_path, HEADER)
 
     assert (record.status, record.rows_loaded) == (Status.FINISHED, 0)
-    assert list_staging_tables() == []
+    assert f"footprints_{record.pk}" not in list_staging_tables()
 
 
 def test_missing_file_fails_with_its_name(tmp_path: Path) -> None:
@@ -188,6 +179,31 @@ def test_successor_goes_on_from_the_ledger(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(Footprint.objects.values_list("org_id", flat=True)) == list(range(20))
 
 
+@pytest.mark.parametrize("loaders", [1, 3])
+def test_owner_that_is_told_to_stop_releases_its_lease_at_once(
+    tmp_path: Path, settings: Settings, loaders: int
+) -> None:
+    settings.IMPORT_LOADERS = loaders
+    file = tmp_path / "file.csv"
+    file.write_bytes(write_file(write_square(n) for n in range(200)))
+    record = create_import("footprints", str(file))
+
+    def stop(tally: Tally) -> None:
+        if tally.rows_loaded > 20:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run_import(record.pk, stop)
+    committed = sum(record.chunks.values_list("row_count", flat=True))
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    assert 20 < committed < 200
+    assert (record.status, record.rows_loaded) == (Status.FINISHED, 200)
+    assert record.lease_token == 2
+    assert sorted(Footprint.objects.values_list("org_id", flat=True)) == list(range(200))
+
+
 def test_successor_does_not_splice_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,13 +223,13 @@ def interrupt_import(file: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
     record = create_import("footprints", str(file))
     calls: Iterator[int] = iter(range(2))
 
-    def copy_or_die(*args: object, **kwargs: object) -> None:
+    def copy_or_die(*args: Any) -> Committed:
         if next(calls, None) is None:
             raise SystemExit
-        copying.copy_chunk(*args, **kwargs)  # type: ignore[arg-type]
+        return copying.copy_chunk(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "copy_chunk", copy_or_die)
+        patched.setattr(loading, "copy_chunk", copy_or_die)
         with pytest.raises(SystemExit):
             run_import(record.pk)
     Import.objects.filter(pk=record.pk).update(lease_expires_at="2000-01-01T00:00:00Z")
@@ -222,17 +238,20 @@ def interrupt_import(file: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
 
 def test_owner_that_lost_its_lease_commits_nothing_more(tmp_path: Path) -> None:
     file = tmp_path / "file.csv"
-    file.write_bytes(write_file(write_square(n) for n in range(20)))
+    file.write_bytes(write_file(write_square(n) for n in range(200)))
     record = create_import("footprints", str(file))
+    counts: list[int] = []
 
     def steal(tally: Tally) -> None:
-        Import.objects.filter(pk=record.pk).update(lease_token=99)
+        if tally.rows_loaded and not counts:
+            Import.objects.filter(pk=record.pk).update(lease_token=99)
+            counts.append(record.chunks.count())
 
     run_import(record.pk, steal)
 
     record.refresh_from_db()
     assert (record.status, record.lease_token) == (Status.RUNNING, 99)
-    assert record.chunks.count() == 1
+    assert [record.chunks.count()] == counts
     assert Footprint.objects.count() == 0
 
 
@@ -242,13 +261,14 @@ def test_cancelled_import_publishes_nothing(tmp_path: Path) -> None:
     record = create_import("footprints", str(file))
 
     def cancel(tally: Tally) -> None:
-        Import.objects.cancel(record.pk)
+        cancel_import(record.pk)
 
     run_import(record.pk, cancel)
 
     record.refresh_from_db()
     assert record.status == Status.CANCELLED
     assert Footprint.objects.count() == 0
+    assert f"footprints_{record.pk}" not in list_staging_tables()
 
 
 def test_second_runner_leaves_at_once_while_the_lease_holds(tmp_path: Path) -> None:
@@ -273,8 +293,9 @@ def test_incomplete_staging_is_not_published(
     record = create_import("footprints", str(file))
 
     def lose_rows(tally: Tally) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM staging.footprints_{record.pk}")  # noqa: S608
+        if tally.rows_loaded == 4:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DELETE FROM staging.footprints_{record.pk}")  # noqa: S608
 
     run_import(record.pk, lose_rows)
 
@@ -329,6 +350,37 @@ def test_hostile_polygons_are_rejects_and_the_others_are_loaded(tmp_path: Path) 
     }
     assert record.rejects.get(line=4).raw_bytes == len(rows[2]) - 1
     assert sorted(Footprint.objects.values_list("org_id", flat=True)) == [1, 6]
+
+
+def test_figures_are_those_of_the_ledger_after_a_failure(tmp_path: Path) -> None:
+    rows = [*(write_square(n) for n in range(10)), write_square("x"), write_square("y")]
+
+    record = load(tmp_path, write_file(rows), max_rejects=1)
+
+    chunks = list(record.chunks.values_list("row_count", "reject_count"))
+    assert record.status == Status.FAILED
+    assert record.rows_loaded == sum(loaded for loaded, _ in chunks)
+    assert record.rows_rejected == sum(refused for _, refused in chunks) == record.rejects.count()
+
+
+@pytest.mark.parametrize("line", [b"\n", b"x\n"])
+def test_chunk_of_nothing_but_short_lines_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    monkeypatch.setattr(cutting, "CHUNK_BYTES", 4 * 2**20)
+    monkeypatch.setattr(loading, "DATABASE_PAUSES", ())
+    header = b",".join(column.name.encode() for column in datasets["trips"].columns)
+    file = tmp_path / "file.csv"
+    file.write_bytes(header + b"\n" + line * (5 * 2**20 // len(line)))
+    record = create_import("trips", str(file))
+
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    if line == b"\n":
+        assert (record.status, record.rows_loaded) == (Status.FINISHED, 0)
+    else:
+        assert (record.status, record.error_code) == (Status.FAILED, "too_many_rejects")
 
 
 def test_settings_name_the_test_database(settings: Settings) -> None:

@@ -6,11 +6,23 @@ import sys
 import threading
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from imports.jobs import drop_stale_staging, kick_waiting
+from imports.jobs import (
+    drop_stale_staging,
+    drop_stale_uploads,
+    finish_cancelled,
+    kick_waiting,
+)
+from imports.models import Import
+
+Child = subprocess.Popen[bytes]
+
+# An import whose kick nobody answered is run by a child of the sweeper; beyond so many they wait.
+MAX_CHILDREN = 4
 
 
 class Command(BaseCommand):
@@ -23,23 +35,27 @@ class Command(BaseCommand):
         stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop_asked.set())
-        child: subprocess.Popen[bytes] | None = None
+        children: list[Child] = []
         while not stop_asked.wait(interval):
-            child = self._sweep(child)
-        if child is not None:
+            children = [child for child in children if child.poll() is None]
+            children += self._sweep(MAX_CHILDREN - len(children))
+        for child in children:
             child.terminate()
 
-    def _sweep(self, child: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] | None:
-        """One round; returns the child that runs an import, if there is one."""
+    def _sweep(self, can_run: int) -> list[Child]:
+        """One round; returns the children that run an import."""
         close_old_connections()
-        is_busy = child is not None and child.poll() is None
+        children: list[Child] = []
         try:
+            children += map(start_import, kick_waiting(can_run=can_run))
+            finish_cancelled(Import.objects.all())
             drop_stale_staging()
-            import_id = kick_waiting(can_run=not is_busy)
-        except DatabaseError as error:
+            drop_stale_uploads()
+        except (DatabaseError, psycopg.Error) as error:
             self.stderr.write(f"the database does not answer: {error}")
-            return child
-        if import_id is None:
-            return child if is_busy else None
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_import"]
-        return subprocess.Popen([*command, str(import_id)])  # noqa: S603 (our own command)
+        return children
+
+
+def start_import(import_id: int) -> Child:
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_import", str(import_id)]
+    return subprocess.Popen(command)  # noqa: S603 (our own command)

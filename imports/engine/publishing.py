@@ -1,0 +1,122 @@
+"""The last step: check that nothing is missing, and make the rows be seen in one transaction."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from imports.engine.copying import Ledger, check_completeness
+from imports.engine.faults import fault
+from imports.engine.leasing import (
+    Connection,
+    Lease,
+    LeaseLost,
+    end_import,
+    hold_import,
+    with_database,
+)
+from imports.engine.records import Dataset
+
+LOCK_PAUSE_SECONDS = 1.0
+
+
+def publish_import(
+    database: Mapping[str, Any], lease: Lease, dataset: Dataset, stop: threading.Event
+) -> None:
+    """Publishes what an import with the status `publishing` has loaded.
+
+    Raises LeaseLost, and ImportFailure `incomplete` where ledger and tables disagree.
+    """
+    with_database(
+        database, lease, lambda connection: _publish(connection, lease, dataset, stop), stop
+    )
+    with_database(database, lease, lambda connection: _analyze(connection, dataset), stop)
+
+
+def _publish(connection: Connection, lease: Lease, dataset: Dataset, stop: threading.Event) -> None:
+    # Counted before the transaction that publishes: it takes long, and nobody writes any more.
+    fault("publishing")
+    ledger = check_completeness(connection, lease.import_id, dataset)
+    with connection.cursor() as cursor:
+        dataset.finish(cursor, dataset.staging(lease.import_id))
+    fault("before_publish")
+    while True:
+        try:
+            _move(connection, lease, dataset, ledger)
+            return
+        except errors.LockNotAvailable:
+            if stop.wait(LOCK_PAUSE_SECONDS):
+                raise LeaseLost from None
+
+
+def _move(connection: Connection, lease: Lease, dataset: Dataset, ledger: Ledger) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        # Of two imports of one URL that end at once, the second sees what the first did.
+        cursor.execute(
+            """
+            SELECT pg_advisory_xact_lock(hashtextextended(dataset || ' ' || url, 0))
+              FROM imports_import WHERE id = %s
+            """,
+            [lease.import_id],
+        )
+        staging = dataset.staging(lease.import_id)
+        if end_unchanged(cursor, lease):
+            cursor.execute(sql.SQL("DROP TABLE {}").format(staging.table))
+            return
+        replaced = _find_replaced(cursor, lease)
+        rows_added = dataset.publish(cursor, staging, [dataset.staging(old) for old in replaced])
+        # Held only now, so that the heartbeat goes on beating while rows are merged.
+        hold_import(cursor, lease)
+        cursor.execute(
+            "UPDATE imports_import SET replaced_by_id = %s WHERE id = ANY(%s)",
+            [lease.import_id, list(replaced)],
+        )
+        figures = {
+            "status": "finished",
+            "rows_loaded": ledger.rows_loaded,
+            "rows_rejected": ledger.rows_rejected,
+            "rows_added": ledger.rows_loaded if rows_added is None else rows_added,
+        }
+        end_import(connection, lease, figures)
+        fault("before_publish_commit")
+
+
+def end_unchanged(cursor: psycopg.Cursor[Any], lease: Lease) -> bool:
+    """Ends an import as `unchanged` where its version of the URL is seen already, by a strong ETag,
+    and it is not forced. Raises LeaseLost."""
+    cursor.execute(
+        """
+        SELECT old.id FROM imports_import AS old
+          JOIN imports_import AS new USING (dataset, url, etag)
+         WHERE new.id = %s AND NOT new.force AND etag <> '' AND etag NOT LIKE 'W/%%'
+           AND old.id <> new.id AND old.status = 'finished' AND old.replaced_by_id IS NULL
+         ORDER BY old.id LIMIT 1
+        """,
+        [lease.import_id],
+    )
+    same = cursor.fetchone()
+    if same is None:
+        return False
+    values = {"status": "unchanged", "same_as_id": same[0], "rows_loaded": 0}
+    end_import(cursor.connection, lease, values)
+    return True
+
+
+def _find_replaced(cursor: psycopg.Cursor[Any], lease: Lease) -> Sequence[int]:
+    """The imports whose place a forced one takes: those of the same URL that are seen now."""
+    cursor.execute(
+        """
+        SELECT old.id FROM imports_import AS old
+          JOIN imports_import AS new USING (dataset, url)
+         WHERE new.id = %s AND new.force AND old.id <> new.id
+           AND old.status = 'finished' AND old.replaced_by_id IS NULL
+        """,
+        [lease.import_id],
+    )
+    return [import_id for (import_id,) in cursor.fetchall()]
+
+
+def _analyze(connection: Connection, dataset: Dataset) -> None:
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(dataset.table)))

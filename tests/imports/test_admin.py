@@ -1,0 +1,40 @@
+"""What can be done with imports in the admin."""
+
+import pytest
+from django.test import Client
+
+from imports.choices import Status
+from imports.models import Import
+from tests.factories.imports import ImportFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LIST = "/admin/imports/import/"
+
+
+def act(client: Client, action: str, *records: Import) -> str:
+    chosen = {"action": action, "_selected_action": [record.pk for record in records]}
+    return client.post(LIST, chosen, follow=True).content.decode()
+
+
+def test_imports_are_cancelled_and_resumed(admin_client: Client, empty_queue: None) -> None:
+    active, ended = ImportFactory(queued=True), ImportFactory()
+
+    page = act(admin_client, "cancel_imports", active, ended)
+
+    assert Import.objects.get(pk=active.pk).status == Status.CANCELLED
+    assert "1 cancelled, 1 are in no state for it" in page
+    page = act(admin_client, "resume_imports", active)
+    assert Import.objects.get(pk=active.pk).status == Status.QUEUED
+    assert "1 resumed" in page
+
+
+def test_progress_is_shown(admin_client: Client) -> None:
+    ImportFactory(
+        status=Status.RUNNING, ended_at=None, bytes_done=25, bytes_total=100, bytes_per_second=5
+    )
+    ImportFactory(queued=True, bytes_done=2048)
+
+    page = admin_client.get(LIST).content.decode()
+
+    assert '<progress max="100" value="25.0"></progress> 25.0 %, 15 s to go' in page
+    assert "2.0\xa0KB" in page
