@@ -1,0 +1,398 @@
+"""Real workers, a real sweeper and real stores, which tests end, stop and bring back.
+
+How long a campaign is, is told by the environment: `FAULT_ROUNDS` (how many kills, stops, restarts
+or cancels), `FAULT_ROWS` (of a file) and `FAULT_SEED` (of what is left to chance, printed with the
+figures).
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from django.db import OperationalError, connections
+from django.db.models.functions import Now
+from stores import (
+    POSTGRES_USER,
+    Home,
+    PostgresServer,
+    answers_ping,
+    choose_server,
+    choose_sockets,
+    find_postgres_servers,
+    find_redis_server,
+    make_cluster,
+    make_folders,
+    make_owned,
+    read_pid_file,
+    server_environment,
+    write_configuration,
+)
+from supervisor import MARK, Program, Supervisor, is_marked, kill_leftovers, last_lines, read_stat
+
+from imports.choices import ENDED
+from imports.models import KICK_PATIENCE, Import
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = 2.0
+SWEEP_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
+REVIVAL_SECONDS = 2.0  # between two starts of a worker that cannot stay up
+WORKER = ("rqworker", "imports", "--serializer", "rq.serializers.JSONSerializer")
+
+
+def read_rounds(default: int) -> int:
+    return int(os.environ.get("FAULT_ROUNDS", default))
+
+
+def read_rows(default: int) -> int:
+    return int(os.environ.get("FAULT_ROWS", default))
+
+
+def make_random() -> tuple[random.Random, int]:
+    """What decides, and the seed that makes it decide the same again."""
+    seed = int(os.environ.get("FAULT_SEED", time.time_ns() % 10**6))
+    return random.Random(seed), seed  # noqa: S311 - chance, not secrets
+
+
+def describe(values: Sequence[float]) -> str:
+    """Median, 99th percentile and maximum."""
+    if not values:
+        return "none"
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    return f"p50 {statistics.median(ordered):.2f}, p99 {p99:.2f}, max {ordered[-1]:.2f}"
+
+
+def send_signal(pid: int, number: signal.Signals) -> bool:
+    """False where the process is gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    return read_stat(pid)[:1] not in ([], ["Z"])
+
+
+def is_stopped(pid: int) -> bool:
+    return read_stat(pid)[:1] == ["T"]
+
+
+class Crew:
+    """Workers and a sweeper on a database and a Redis; workers that die come back.
+
+    `trial` are constants that their processes have instead of a service's (see `sitecustomize`).
+    """
+
+    def __init__(self, folder: Path, *, alias: str, redis_url: str, **trial: object) -> None:
+        self.folder = folder
+        self.alias = alias
+        self.log = folder / "crew.log"
+        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.faults: dict[str, str] = {}
+        self.started_at: dict[str, float] = {}
+        self.sweeper: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": name_database(alias),
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": "of-the-tests" * 5,
+            "IMPORT_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ROOT}",
+            "PYTHONUNBUFFERED": "1",
+            "CATCHMENT_TRIAL": json.dumps({"lease_seconds": LEASE_SECONDS, **trial}),
+            "CATCHMENT_FAULTS": "",
+            MARK: str(folder),
+        }
+
+    # Processes
+
+    def start(self, *command: str, faults: str = "") -> subprocess.Popen[bytes]:
+        manage = (sys.executable, str(ROOT / "manage.py"), *command)
+        program = Program(command[0], manage, {}, ROOT, stop_signal=signal.SIGKILL)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                program.prefixed_command(),
+                cwd=ROOT,
+                env={**self.environment, "CATCHMENT_FAULTS": faults},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start_worker(self, name: str = "first", faults: str = "") -> None:
+        """A worker that dies is replaced by one with the same faults."""
+        self.faults[name] = faults
+        self.started_at[name] = time.monotonic()
+        self.workers[name] = self.start(*WORKER, "--worker-ttl", "60", faults=faults)
+
+    def rearm_worker(self, faults: str, name: str = "first") -> None:
+        """Replaces a worker, which must have no work, by one with other faults."""
+        if self.workers[name].poll() is not None or self.faults[name] != faults:
+            self._retire(self.workers[name])
+            self.start_worker(name, faults)
+
+    def retire_workers(self) -> None:
+        """Those that have no work; they do not come back."""
+        while self.workers:
+            self._retire(self.workers.popitem()[1])
+
+    def _retire(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.terminate()
+        try:
+            worker.wait(5)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+    def start_sweeper(self) -> None:
+        self.sweeper = self.start("sweep", "--interval", str(SWEEP_SECONDS))
+
+    def revive(self) -> None:
+        for name, worker in self.workers.items():
+            is_due = time.monotonic() > self.started_at[name] + REVIVAL_SECONDS
+            if is_due and worker.poll() is not None:
+                self.start_worker(name, self.faults[name])
+        if self.sweeper is not None and self.sweeper.poll() is not None:
+            self.start_sweeper()
+
+    def end(self) -> None:
+        """Ends every process that was started here, and all that they started."""
+        kill_leftovers(self.folder)
+        for process in (*self.workers.values(), self.sweeper):
+            if process is not None:
+                process.kill()
+                process.wait()
+
+    def find_owners(self) -> set[int]:
+        """The processes that may own an import: work-horses, and what the sweeper runs itself."""
+        parents = {worker.pid for worker in self.workers.values()}
+        mark = f"{MARK}={self.folder}".encode()
+        pids = {int(entry.name) for entry in Path("/proc").glob("[0-9]*")}
+        return {
+            pid
+            for pid in pids - parents
+            if is_marked(pid, mark) and is_alive(pid) and is_owner(pid)
+        }
+
+    def find_stopped(self) -> int | None:
+        return next(filter(is_stopped, self.find_owners()), None)
+
+    def kill(self, pid: int) -> None:
+        send_signal(pid, signal.SIGKILL)
+        for worker in self.workers.values():
+            if worker.pid == pid:
+                worker.wait()
+        self.wait_for(lambda: not is_alive(pid), seconds=5)
+
+    # Imports
+
+    def queue(self, url: str) -> Import:
+        return Import.objects.using(self.alias).create(dataset="trips", url=url)
+
+    def lose_patience(self, record: Import) -> None:
+        """Lets an unanswered kick be as old as it must be before the sweeper helps itself."""
+        waiting = Import.objects.using(self.alias).filter(pk=record.pk, kicked_at__isnull=False)
+        waiting.update(kicked_at=Now() - KICK_PATIENCE)
+
+    def read(self, record: Import) -> Import:
+        """The import's row as it is, also where the server was restarted meanwhile."""
+        for pause in (0.1, 0.3, 1.0, 3.0):
+            try:
+                return Import.objects.using(self.alias).get(pk=record.pk)
+            except OperationalError:
+                connections[self.alias].close()
+                time.sleep(pause)
+        return Import.objects.using(self.alias).get(pk=record.pk)
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not in {seconds} s:\n{last_lines(self.log, 60)}"
+            self.revive()
+            time.sleep(0.02)
+
+    def wait_for_token(self, record: Import, token: int) -> bool:
+        """Waits for an owner after the one with `token`; False where the import ended instead."""
+
+        def is_taken() -> bool:
+            now = self.read(record)
+            return now.lease_token > token or now.status in ENDED
+
+        self.wait_for(is_taken)
+        return self.read(record).lease_token > token
+
+    def wait_for_end(self, record: Import) -> Import:
+        self.wait_for(lambda: self.read(record).status in ENDED)
+        return self.read(record)
+
+    def wait_for_stop(self) -> int:
+        """Waits for an owner that a fault stopped; returns its process."""
+        found: list[int] = []
+
+        def is_found() -> bool:
+            found.extend(filter(None, [self.find_stopped()]))
+            return bool(found)
+
+        self.wait_for(is_found)
+        return found[0]
+
+
+def is_owner(pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"rqworker" in command or b"run_import" in command
+
+
+def name_database(alias: str) -> str:
+    """The URL of the database that Django's `alias` means now, of the tests as it is."""
+    known = connections[alias].settings_dict
+    names = {key: quote(str(known[key]), safe="") for key in ("USER", "PASSWORD", "NAME", "PORT")}
+    login = f"{names['USER']}:{names['PASSWORD']}" if names["PASSWORD"] else names["USER"]
+    if known["HOST"].startswith("/"):
+        return f"postgresql://{login}@/{names['NAME']}?host={quote(known['HOST'], safe='')}"
+    port = f":{names['PORT']}" if names["PORT"] else ""
+    return f"postgresql://{login}@{known['HOST']}{port}/{names['NAME']}"
+
+
+class RedisServer:
+    """A Redis of the test's own, behind a Unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(folder, choose_sockets(folder / "run", None), None)
+        self.socket = self.home.sockets / "redis.sock"
+        self.process: subprocess.Popen[bytes]
+        make_owned(self.home.sockets, None)
+        self.start()
+
+    def start(self) -> None:
+        options = ("--port", "0", "--unixsocket", str(self.socket), "--save", "")
+        command = (find_redis_server() or "redis-server", *options)
+        program = Program("Redis", command, {}, self.home.data, stop_signal=signal.SIGKILL)
+        self.process = subprocess.Popen(
+            program.prefixed_command(),
+            cwd=self.home.data,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + 10
+        while not answers_ping(self.socket):
+            assert time.monotonic() < end, "Redis did not start"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        self.kill()
+        shutil.rmtree(self.home.sockets, ignore_errors=True)
+
+
+class _Maker(Supervisor):
+    """Runs what makes a cluster; unlike a supervisor's, its process is not the test's own."""
+
+    def __init__(self) -> None:
+        pass
+
+    def run(self, program: Program) -> int:
+        assert program.log is not None
+        with program.log.open("ab") as log:
+            return subprocess.run(
+                program.prefixed_command(),
+                cwd=program.folder,
+                env=program.environment,
+                stdout=log,
+                stderr=log,
+            ).returncode
+
+
+class Cluster:
+    """A PostgreSQL cluster of the test's own, which can be restarted as if it had crashed."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.home = Home(folder, folder / "run", POSTGRES_USER if os.geteuid() == 0 else None)
+        self.log = log
+        self.server: PostgresServer = choose_server(find_postgres_servers(), self.home.cluster)
+        make_folders(self.home)
+        make_cluster(self.server, self.home, log, _Maker())
+        # What a commit has promised must outlive a crash of the server, though not of the machine.
+        write_configuration(self.home, {"fsync": "off"})
+        self.process: subprocess.Popen[bytes]
+        self.start()
+
+    def start(self) -> None:
+        command = (str(self.server.binaries / "postgres"), "-D", str(self.home.cluster))
+        program = Program(
+            "PostgreSQL",
+            command,
+            server_environment(),
+            Path("/"),
+            stop_signal=signal.SIGQUIT,
+            user=self.home.user,
+        )
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                program.prefixed_command(),
+                cwd=program.folder,
+                env=program.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not self.is_ready():
+            assert time.monotonic() < end, last_lines(self.log)
+            time.sleep(0.02)
+
+    def is_ready(self) -> bool:
+        lines = read_pid_file(self.home.cluster)
+        return len(lines) >= 8 and (lines[0], lines[7].strip()) == (str(self.process.pid), "ready")
+
+    def stop(self) -> None:
+        """At once and without a checkpoint, as `pg_ctl stop -m immediate` does."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(PATIENCE_SECONDS)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
+@contextmanager
+def run_cluster(log: Path) -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="catchment-"))
+    folder.chmod(0o711)
+    cluster = None
+    try:
+        cluster = Cluster(folder, log)
+        yield cluster
+    finally:
+        if cluster is not None:
+            cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def migrate(database_url: str) -> None:
+    environment: Mapping[str, str] = {**os.environ, "DATABASE_URL": database_url}
+    command = [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)

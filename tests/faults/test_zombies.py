@@ -1,0 +1,117 @@
+"""Owners that are stopped, replaced, and wake up again: they commit nothing.
+
+The long campaign: `FAULT_ROUNDS=50 pytest tests/faults/test_zombies.py -s`.
+"""
+
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from imports.jobs import delete_import
+from imports.models import Import
+from tests.faults.conftest import MakeCrew
+from tests.faults.numbered import Row, check_exact, list_rows, write_numbered
+from tests.faults.processes import (
+    Crew,
+    is_alive,
+    make_random,
+    read_rounds,
+    read_rows,
+    send_signal,
+)
+from tests.faults.sources import Page, Sources, drip, send
+
+PATH = "/trips.csv"
+CHUNKS = 50
+SLOW_SECONDS = 4
+# Between the fence's check and the commit first; without a point it is any moment of a download.
+POINTS = (
+    "before_commit",
+    "before_publish_commit",
+    "",
+    "after_copy",
+    "before_copy",
+    "publishing",
+    "before_publish",
+)
+
+Snapshot = tuple[list[Row], list[tuple[int, int, int]], int]
+
+
+@dataclass
+class Campaign:
+    """The stops of a test, and what is measured."""
+
+    crew: Crew
+    sources: Sources
+    page: Page
+    chance: random.Random
+    points: Counter[str] = field(default_factory=Counter)
+
+    def run_import(self, point: str) -> Import:
+        """An import whose first owner is stopped, and goes on once there was another."""
+        self.start_first_owner(point)
+        record = self.crew.queue(self.sources.url + PATH)
+        zombie = self.stop_owner(point)
+        token = self.crew.read(record).lease_token
+        self.crew.start_worker("second")
+        assert self.crew.wait_for_token(record, token)
+        if self.chance.random() < 0.3:
+            self.wake(zombie)  # while its successor works
+            return self.crew.wait_for_end(record)
+        finished = self.crew.wait_for_end(record)
+        before = take_snapshot(finished)
+        self.wake(zombie)
+        assert take_snapshot(self.crew.read(record)) == before
+        return finished
+
+    def start_first_owner(self, point: str) -> None:
+        slow = drip(self.page.stream.size // SLOW_SECONDS)
+        self.sources.serve(PATH, self.page, send() if point else slow)
+        place = point if "publish" in point else f"{point}@{self.chance.randint(1, 5)}"
+        self.crew.start_worker("first", f"{place}=stop" if point else "")
+
+    def stop_owner(self, point: str) -> int:
+        self.points[point or "download"] += 1
+        if point:
+            return self.crew.wait_for_stop()
+        count = len(self.sources.requests)
+        self.crew.wait_for(lambda: len(self.sources.requests) > count)
+        time.sleep(self.chance.uniform(0, SLOW_SECONDS / 2))
+        [pid] = self.crew.find_owners()
+        send_signal(pid, signal.SIGSTOP)
+        self.sources.serve(PATH, self.page, send())
+        return pid
+
+    def wake(self, zombie: int) -> None:
+        """Waits until it has noticed that it is not the owner any more."""
+        assert send_signal(zombie, signal.SIGCONT)
+        self.crew.wait_for(lambda: not is_alive(zombie), seconds=15)
+
+
+def take_snapshot(record: Import) -> Snapshot:
+    """Whatever an owner writes: rows, ledger, figures."""
+    chunks = record.chunks.order_by("seq").values_list("seq", "byte_start", "row_count")
+    return list_rows(record), list(chunks), record.rows_loaded
+
+
+def test_stopped_owner_commits_nothing_when_it_goes_on(
+    make_crew: MakeCrew, sources: Sources
+) -> None:
+    rounds, rows = read_rounds(2), read_rows(20_000)
+    page = Page(write_numbered(rows), etag='"numbered"')
+    crew = make_crew(chunk_bytes=page.stream.size // CHUNKS)
+    chance, seed = make_random()
+    campaign = Campaign(crew, sources, page, chance)
+    crew.start_sweeper()
+
+    for number in range(rounds):
+        record = campaign.run_import(POINTS[number % len(POINTS)])
+        check_exact(record, rows, page.stream.size)
+        crew.retire_workers()
+        delete_import(record.pk)
+
+    counts = dict(campaign.points)
+    print(f"\nzombies: {rounds} of {counts}; imports of {rows} rows; seed {seed}; 0 wrong")
