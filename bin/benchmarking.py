@@ -104,6 +104,7 @@ CREATE_TABLE = """
 """
 WRITE_PARQUET = """
 import duckdb
+duckdb.execute("SET enable_progress_bar = false")
 duckdb.execute("COPY (FROM read_csv('trips.csv')) TO '/dev/stdout' (FORMAT parquet)")
 """
 PGLOADER_SCRIPT = """

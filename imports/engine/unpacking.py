@@ -124,6 +124,7 @@ def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
     with duckdb.connect(config=DUCKDB_SETTINGS) as connection, os.fdopen(receiver, "rb") as pipe:
         writer = threading.Thread(target=_copy, args=(connection, path, sender, errors))
         try:
+            connection.execute("SET enable_progress_bar = false")  # it would be drawn into the log
             found = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [path])
             on_size(int(found.fetchall()[0][0] or 0))
         except duckdb.Error as error:
