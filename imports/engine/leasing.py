@@ -214,7 +214,7 @@ class Heartbeat(threading.Thread):
 
     A thread, because one chunk may take longer than the lease. It looks four times a second whether
     the lease is still its own; once it is gone, or could not be renewed for as long as it lasts,
-    `is_lost` is set and `on_lost()` called.
+    `on_lost()` is called, again and again until the owner has stopped.
     """
 
     def __init__(
@@ -226,12 +226,12 @@ class Heartbeat(threading.Thread):
         on_lost: Callable[[], None],
     ) -> None:
         super().__init__(name=f"heartbeat of import {lease.import_id}", daemon=True)
-        self.is_lost = threading.Event()
         self._database = database
         self._lease = lease
         self._read_progress = read_progress
         self._on_lost = on_lost
         self._stop_asked = threading.Event()
+        self._renewed_at = time.monotonic()
 
     def __enter__(self) -> Self:
         self.start()
@@ -241,23 +241,17 @@ class Heartbeat(threading.Thread):
         self._stop_asked.set()
         self.join()
 
-    def check(self) -> None:
-        if self.is_lost.is_set():
-            raise LeaseLost
-
     def run(self) -> None:
         try:
             self._beat()
         except Exception as error:
             if not isinstance(error, LeaseLost):
                 logger.exception("%s stopped", self.name)
-            self.is_lost.set()
             while not self._stop_asked.wait(POLL_SECONDS):
                 self._on_lost()
 
     def _beat(self) -> None:
         """Goes on over a restart of the server, which takes less time than the lease lasts."""
-        self._renewed_at = time.monotonic()
         while not self._stop_asked.is_set():
             try:
                 with connect(
