@@ -1,9 +1,11 @@
 """What the tests with real processes share."""
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 pytest.register_assert_rewrite("tests.faults.numbered")
 
@@ -17,6 +19,12 @@ MakeCrew = Callable[..., Crew]
 def sources() -> Iterator[Sources]:
     with run_sources() as sources:
         yield sources
+
+
+@pytest.fixture
+def loopback(settings: Settings) -> None:
+    """This process may fetch from servers on loopback."""
+    settings.IMPORT_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
 
 
 @pytest.fixture
