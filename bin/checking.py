@@ -83,6 +83,8 @@ CHECKS = (
         PRODUCTION,
     ),
 )
+# One process for each core, and a slow test never keeps the others waiting.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "worksteal")
 COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
 
 
@@ -150,7 +152,7 @@ def run_all(workshop: Workshop) -> int:
     """Runs every check whatever the others say; pytest is last, so that its summary ends it all."""
     failed = [check.name for check in CHECKS if run_check(workshop, check) != 0]
     say(f"\nFailed before pytest: {', '.join(failed)}" if failed else "\nAll passed before pytest.")
-    code = run_check(workshop, Check("pytest", ("-m", "pytest", *COVERAGE)))
+    code = run_check(workshop, Check("pytest", ("-m", "pytest", *SIDE_BY_SIDE, *COVERAGE)))
     return code or min(len(failed), 1)
 
 

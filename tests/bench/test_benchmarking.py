@@ -7,32 +7,25 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from benchmarking import (
+from benchmarking import count_disk_bytes, marker_of, read_options
+from figures import Figure, Line, fill, read_page, write_memory, write_times
+from import_bench import (
     CASES,
     PSQL,
     Case,
-    Figure,
-    Line,
-    Options,
     Watch,
     check_clock,
     check_import,
-    count_disk_bytes,
-    fill,
     make_lines,
     make_pgloader_line,
-    marker_of,
     read_memory,
-    read_options,
-    read_page,
     read_seconds,
     summarise_memory,
     write_first_rows,
-    write_memory,
-    write_times,
 )
 from serving import Repeated, make_server, repeat
 from supervisor import Refusal
+from workbench import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENT = b"a,b\n1,2\n3,4\n"

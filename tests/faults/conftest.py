@@ -1,18 +1,24 @@
 """What the tests with real processes share."""
 
+import signal
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from pytest_django import Settings
 
-pytest.register_assert_rewrite("tests.faults.numbered")
+from imports.engine import cutting, fetching
 
+pytest.register_assert_rewrite("tests.faults.generated", "tests.faults.numbered")
+
+from tests.faults.generated import RETRIES  # noqa: E402
 from tests.faults.processes import Crew, RedisServer  # noqa: E402
 from tests.faults.sources import Sources, run_sources  # noqa: E402
 
 MakeCrew = Callable[..., Crew]
+SECONDS_PER_TEST = 60
 
 
 @pytest.fixture
@@ -25,6 +31,27 @@ def sources() -> Iterator[Sources]:
 def loopback(settings: Settings) -> None:
     """This process may fetch from servers on loopback."""
     settings.IMPORT_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that fails is soon asked again, and a file is cut into several chunks."""
+    monkeypatch.setattr(fetching, "RETRY_PAUSES", (0.01,) * RETRIES)
+    monkeypatch.setattr(cutting, "CHUNK_BYTES", 20_000)
+
+
+@pytest.fixture
+def time_limit() -> Iterator[None]:
+    """Ends a test that does not end by itself."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"it did not end within {SECONDS_PER_TEST} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS_PER_TEST)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

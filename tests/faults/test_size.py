@@ -94,7 +94,9 @@ def test_trips_go_on_behind_290_gb_and_two_billion_rows(sources: Sources, api: A
     record = prepare_import(trips, sources.serve(PATH, page), page, chunk_rows=0)
     first = record.pk * IDS_PER_IMPORT
     with connection.cursor() as cursor:
-        cursor.execute("SELECT setval(%s, %s)", [f"staging.trips_{record.pk}_id", first + FILE_ROWS])
+        cursor.execute(
+            "SELECT setval(%s, %s)", [f"staging.trips_{record.pk}_id", first + FILE_ROWS]
+        )
 
     record = resume(record)
 
@@ -190,5 +192,7 @@ def test_two_billion_rows_are_counted_and_published(
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*), min(number) FROM all_numbers WHERE number < 0")
         assert cursor.fetchone() == (LAST_ROWS, -LAST_ROWS)
+    assert record.started_at
+    assert record.ended_at
     took = (record.ended_at - record.started_at).total_seconds()
     print(f"\nledger of {page.stream.size:,} bytes and {row_count:,} rows: {took:.0f} s to the end")

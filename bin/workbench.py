@@ -1,0 +1,223 @@
+"""Catchment as it is run for measurements: stores, web server, file server and a worker."""
+
+from __future__ import annotations
+
+import datetime
+import http.client
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from checking import UNSET
+from environment import DEFAULTS, clean_environment
+from machine import CHECKOUT, Workshop, step
+from running import WEB_START_SECONDS, answers_health, prepare_home, web_command
+from stores import (
+    Home,
+    choose_home,
+    choose_server,
+    end_stale_postgres,
+    find_postgres_servers,
+    make_enterable,
+    start_postgres,
+    start_redis,
+)
+from supervisor import Child, Refusal, Supervisor, send
+
+LOCAL = CHECKOUT / ".local/bench"
+LOGS = CHECKOUT / ".local/log/bench"
+FILES = LOCAL / "files"
+
+LOOK_SECONDS = 0.05
+WORKER_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Options:
+    rows: int
+    rounds: int
+    stream_gb: float
+    with_pgloader: bool
+    output: Path
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is running for the measurements: web server and file server by their ports."""
+
+    workshop: Workshop
+    home: Home
+    web: int
+    files: int
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.workshop.supervisor
+
+
+# Setting up
+
+
+def make_fresh_home() -> Home:
+    """The generated files stay; the stores of a run that was killed go."""
+    make_enterable(LOCAL)
+    home = choose_home(CHECKOUT, LOCAL)
+    end_stale_postgres(home.cluster)
+    remove_stores(home)
+    return prepare_home(LOCAL)
+
+
+def remove_stores(home: Home) -> None:
+    for folder in (home.sockets, home.cluster, home.data / "redis"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_environment(home: Home) -> dict[str, str]:
+    return {
+        **clean_environment(os.environ),
+        **dict.fromkeys(UNSET, ""),
+        **DEFAULTS,
+        "DATABASE_URL": home.database_url,
+        "REDIS_URL": home.redis_url,
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "IMPORT_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+
+
+def start(workshop: Workshop, home: Home) -> Bench:
+    supervisor = workshop.supervisor
+    FILES.mkdir(exist_ok=True)
+    bench = Bench(workshop, home, web=find_free_port(), files=find_free_port())
+    with step("PostgreSQL"):
+        start_postgres(supervisor, home, LOGS)
+    with step("Redis"):
+        start_redis(supervisor, home, LOGS)
+    with step("Database schema"):
+        migrate = (workshop.python, "manage.py", "migrate", "--noinput")
+        workshop.run(workshop.program("migrate", *migrate))
+    with step("Servers"):
+        web = supervisor.keep_running(workshop.program("web", *web_command(workshop, bench.web)))
+        serve = (sys.executable, "bin/serving.py", str(FILES), str(bench.files))
+        files = supervisor.keep_running(workshop.program("files", *serve))
+        supervisor.wait_until(lambda: answers_health(bench.web), web, WEB_START_SECONDS)
+        supervisor.wait_until(lambda: answers_health(bench.files), files, WEB_START_SECONDS)
+    return bench
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def run_worker(bench: Bench, loaders: int) -> Iterator[Child]:
+    """The one worker, until the block ends; after an error the supervisor ends it with the rest."""
+    workshop = bench.workshop
+    options = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
+    command = (workshop.python, "manage.py", "rqworker", "imports", *options)
+    program = workshop.program("worker", *command, IMPORT_LOADERS=str(loaders))
+    child = bench.supervisor.keep_running(program)
+    bench.supervisor.wait_until(lambda: count_workers(bench) == 1, child, WORKER_START_SECONDS)
+    yield child
+    end_child(bench.supervisor, child)
+
+
+def end_child(supervisor: Supervisor, child: Child) -> None:
+    child.restarts = False
+    if child.pid is not None:
+        send(child.pid, child.program.stop_signal)
+    while child.process is not None:
+        supervisor.pump(LOOK_SECONDS)
+    supervisor.children.remove(child)
+
+
+def count_workers(bench: Bench) -> int:
+    return int(call(bench, "GET", "/readyz")["workers"])
+
+
+# Asking the database and the API
+
+
+def psql_command(bench: Bench) -> tuple[str, ...]:
+    binaries = choose_server(find_postgres_servers(), bench.home.cluster).binaries
+    psql = binaries / "psql" if (binaries / "psql").exists() else Path("psql")
+    return (str(psql), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", bench.home.database_url)
+
+
+def query(bench: Bench, statement: str) -> str:
+    command = (*psql_command(bench), "-c", statement)
+    environment = bench.workshop.environment
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Refusal(f"psql: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def count_rows(bench: Bench, table: str) -> int:
+    return int(query(bench, f"SELECT count(*) FROM {table}"))  # noqa: S608 (a name of ours)
+
+
+def call(bench: Bench, method: str, path: str, body: object = None) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", bench.web, timeout=60)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+    finally:
+        connection.close()
+    if response.status >= 400:
+        text = answer[:500].decode(errors="replace")
+        raise Refusal(f"{method} {path} answered {response.status}: {text}")
+    found: dict[str, Any] = json.loads(answer or b"{}")
+    return found
+
+
+# What was measured with
+
+
+def describe_machine(bench: Bench) -> str:
+    versions = [
+        f"PostgreSQL {query(bench, 'SHOW server_version').split()[0]}",
+        f"Python {platform.python_version()}",
+        *find_versions(),
+    ]
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = f"{os.cpu_count()} cores of {find_processor()}, {memory_bytes / 1e9:.0f} GB"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{datetime.date.today()}: {machine}, {system}; {', '.join(versions)}."
+
+
+def find_versions() -> Iterator[str]:
+    """Of what can tell."""
+    if found := re.search(r"\d[\d.]+", ask("pgloader", "--version")):
+        yield f"pgloader {found[0]}"
+    if commit := ask("git", "describe", "--always", "--dirty"):
+        yield f"commit {commit.strip()}"
+
+
+def ask(*command: str) -> str:
+    """What a program prints; nothing where it fails, or is not there."""
+    if shutil.which(command[0]) is None:
+        return ""
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def find_processor() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    names = (line.partition(":")[2] for line in text.splitlines() if line.startswith("model name"))
+    return next(names, platform.machine()).strip()
