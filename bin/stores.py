@@ -238,7 +238,9 @@ def server_environment() -> dict[str, str]:
 def write_configuration(home: Home, extra: Mapping[str, str]) -> None:
     settings = {**SETTINGS, "unix_socket_directories": f'"{home.sockets}"', **extra}
     lines = [f"{name} = '{quote_setting(value)}'\n" for name, value in settings.items()]
-    (home.cluster / "catchment.conf").write_text("".join(lines))
+    file = home.cluster / "catchment.conf"
+    file.write_text("".join(lines))
+    file.chmod(0o644)  # whatever root's umask: another user's server reads it
 
 
 def quote_setting(value: str) -> str:

@@ -14,7 +14,8 @@ from psycopg import Cursor, sql
 from imports.engine.records import Staging
 
 IDS_PER_IMPORT = 2**32
-LOCK_TIMEOUT = sql.SQL("SET LOCAL lock_timeout = '2s'")
+# Readers queue up behind the wait, so it is short, and tried again.
+LOCK_TIMEOUT = sql.SQL("SET LOCAL lock_timeout = '200ms'")
 
 
 def match_import(import_id: int) -> Q:
@@ -107,7 +108,7 @@ def attach_partition(
 ) -> None:
     """Makes the rows be seen, and those of the replaced imports go, in the caller's transaction.
 
-    Raises psycopg's LockNotAvailable after 2 s, before readers queue up behind the wait.
+    Raises psycopg's LockNotAvailable where somebody reads them for long.
     """
     cursor.execute(LOCK_TIMEOUT)
     for old in replaced:
@@ -130,6 +131,6 @@ def attach_partition(
 
 
 def drop_partition(cursor: Cursor[Any], staging: Staging) -> None:
-    """Raises psycopg's LockNotAvailable after 2 s."""
+    """Raises psycopg's LockNotAvailable where somebody reads it for long."""
     cursor.execute(LOCK_TIMEOUT)
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS public.{}").format(sql.Identifier(staging.name)))

@@ -118,8 +118,7 @@ def create_staging(cursor: Cursor[Any], staging: Staging) -> None:
 
 
 def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) -> int:
-    """Adds what is not there yet, by organisation, time and the original's hash. That takes the
-    place of nothing: what an earlier import of the same URL added is found to be there.
+    """Adds what is not there yet, by organisation, time and the original's hash.
 
     In the order of that key: two imports of the same rows then wait for each other, where in the
     order of their files each might hold what the other waits for.
@@ -161,5 +160,6 @@ register(
         discard=discard,
         write_sample=write_footprints,
         record_cap_bytes=16 * MIB,
+        is_merged=True,
     )
 )

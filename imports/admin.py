@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
-from imports.jobs import cancel_import, kick_import, resume_import
+from imports.jobs import RowsInUse, cancel_import, kick_import, resume_import
 from imports.models import Chunk, Import, Reject
 
 
@@ -45,6 +45,10 @@ class ImportAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     actions = ("cancel_imports", "resume_imports")
 
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        """Who may only look must not act."""
+        return request.user.has_perm("imports.change_import")
+
     @admin.display(description="Progress", ordering="bytes_done")
     def progress(self, record: Import) -> str:
         if record.percent is None:
@@ -56,12 +60,18 @@ class ImportAdmin(ReadOnlyAdmin):
             f", {record.eta_seconds:.0f} s to go" if record.eta_seconds else "",
         )
 
-    @admin.action(description="Cancel: none of their rows will be seen")
+    @admin.action(permissions=["run"], description="Cancel: none of their rows will be seen")
     def cancel_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
-        done = [record for record in imports if cancel_import(record.pk)]
+        try:
+            done = [record for record in imports if cancel_import(record.pk)]
+        except RowsInUse:
+            self.message_user(request, "somebody holds them: try again", messages.ERROR)
+            return
         self._tell(request, "cancelled", done, imports)
 
-    @admin.action(description="Resume: go on after a failure, begin anew after a cancel")
+    @admin.action(
+        permissions=["run"], description="Resume: go on after a failure, begin anew after a cancel"
+    )
     def resume_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
         done = [record for record in imports if resume_import(record.pk)]
         for record in done:

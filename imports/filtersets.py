@@ -8,7 +8,17 @@ class ImportFilterSet(ColumnFilterSet):
     columns = {"id": IDENTIFIER, "dataset": CHOICE, "status": CHOICE, "created_by": CHOICE}
     sources = {"created_by": "created_by__username"}
     # What only the engine reads.
-    exempt = frozenset({"header", "rows_start", "kicked_at", "lease_token", "lease_expires_at"})
+    exempt = frozenset(
+        {
+            "header",
+            "rows_start",
+            "kicked_at",
+            "lease_token",
+            "lease_expires_at",
+            "claimed_chunks",
+            "barren_claims",
+        }
+    )
 
     class Meta:
         model = Import

@@ -1,6 +1,7 @@
 """The work on imports. The API, the worker, the sweeper and the commands all end here."""
 
 import logging
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +21,12 @@ from redis.exceptions import RedisError
 from imports.choices import ENDED, RESUMABLE, Status
 from imports.datasets import find_dataset
 from imports.engine.cancelling import finish_cancelling, mark_cancelling
-from imports.engine.fetching import Policy, Validators
+from imports.engine.fetching import Policy
 from imports.engine.leasing import claim_import, connect_aside
 from imports.engine.progress import Tally
 from imports.engine.records import ImportFailure, Staging
 from imports.engine.running import Limits, Run, Task, fail_import
+from imports.engine.sources import Validators
 from imports.engine.uploads import BLOCK_BYTES, SCHEME, name_upload
 from imports.models import Import, UploadBlock
 
@@ -34,10 +36,12 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 # What Django adds to the parameters for its own connections.
 DJANGO_KEYS = frozenset({"client_encoding", "context", "cursor_factory", "prepare_threshold"})
+MAX_BARREN_CLAIMS = 10
+STAGING_NAME = re.compile(r"[a-z_]+_([0-9]{1,18})", re.ASCII)
 
 
 class RowsInUse(Exception):
-    """Somebody reads the rows that are to be removed."""
+    """Somebody reads, or holds, the rows that are to be changed."""
 
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
@@ -70,8 +74,11 @@ def kick_import(import_id: int) -> None:
     finds what was not run."""
     if not Import.objects.mark_kicked(import_id):
         return
+    queue, job_id = django_rq.get_queue("imports"), f"import-{import_id}"
     try:
-        django_rq.get_queue("imports").enqueue(run_import, import_id, job_id=f"import-{import_id}")
+        # Where all workers are busy a kick would else join those that wait already.
+        if queue.get_job_position(job_id) is None:
+            queue.enqueue(run_import, import_id, job_id=job_id)
     except RedisError as error:
         logger.warning("import %d was not kicked: %s", import_id, error)
 
@@ -98,7 +105,11 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
 
 
 def read_task(record: Import) -> Task:
-    """Raises ImportFailure where its dataset is not known (any more)."""
+    """Raises ImportFailure where its dataset is not known (any more), or where it seems to kill
+    whoever works on it: it would cost one worker after the other for ever."""
+    if record.barren_claims >= MAX_BARREN_CLAIMS:
+        detail = f"{record.barren_claims} owners in a row fell silent without loading anything"
+        raise ImportFailure("abandoned", detail)
     return Task(
         url=record.url,
         dataset=find_dataset(record.dataset),
@@ -130,10 +141,13 @@ def _end_on_sigterm() -> Iterator[None]:
 
 def cancel_import(import_id: int) -> bool:
     """Ends an active import: nothing of it is seen, and nothing is left but its figures and its
-    rejects. False where it had ended."""
-    with connect_aside(read_connection_parameters()) as aside:
-        if not mark_cancelling(aside, import_id):
-            return False
+    rejects. False where it had ended. Raises RowsInUse where somebody holds its row."""
+    try:
+        with connect_aside(read_connection_parameters()) as aside:
+            if not mark_cancelling(aside, import_id):
+                return False
+    except errors.LockNotAvailable as error:
+        raise RowsInUse from error
     finish_cancelled(Import.objects.filter(pk=import_id))
     return True
 
@@ -150,10 +164,10 @@ def finish_cancelled(imports: QuerySet[Import]) -> None:
 
 def resume_import(import_id: int) -> bool:
     """Queues an import that failed, to go on from its ledger, or one that was cancelled, to begin
-    anew; False where it is neither. The caller kicks it after the commit."""
+    anew; False where it is neither, or gone. The caller kicks it after the commit."""
     with transaction.atomic():
-        record = Import.objects.select_for_update().get(pk=import_id)
-        if record.status not in RESUMABLE:
+        record = Import.objects.select_for_update().filter(pk=import_id).first()
+        if record is None or record.status not in RESUMABLE:
             return False
         if not has_staging(record):
             Import.objects.forget_work(import_id)
@@ -162,7 +176,8 @@ def resume_import(import_id: int) -> bool:
 
 def delete_import(import_id: int) -> bool:
     """Removes an ended import with its rows, its rejects and its ledger; False where it has not
-    ended. Raises RowsInUse where somebody looks at its rows for long."""
+    ended, or is gone. Raises RowsInUse where somebody looks at its rows for long, ImportFailure
+    where nobody knows (any more) how its dataset's rows are removed."""
     try:
         return _delete(import_id)
     except (OperationalError, errors.LockNotAvailable) as error:
@@ -172,8 +187,8 @@ def delete_import(import_id: int) -> bool:
 def _delete(import_id: int) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
-        record = Import.objects.select_for_update().get(pk=import_id)
-        if record.status not in ENDED:
+        record = Import.objects.select_for_update().filter(pk=import_id).first()
+        if record is None or record.status not in ENDED:
             return False
         staging = name_staging(record)
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging.table))
@@ -213,7 +228,8 @@ def drop_stale_staging() -> None:
     """Drops the staging tables of imports that ended without being resumed in time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'staging'")
-        tables = {int(name.rpartition("_")[2]): name for (name,) in cursor.fetchall()}
+        found = (STAGING_NAME.fullmatch(name) for (name,) in cursor.fetchall())
+    tables = {int(match[1]): match[0] for match in found if match}
     kept = Import.objects.holding_staging().filter(pk__in=tables).values_list("pk", flat=True)
     for import_id in tables.keys() - set(kept):
         try:

@@ -43,7 +43,7 @@ class ImportQuerySet(models.QuerySet["Import"]):
 
     def count_rows(self) -> dict[str, int]:
         """How many rows each dataset has: what its imports added, less what was replaced."""
-        seen = self.filter(status=Status.FINISHED, replaced_by=None)
+        seen = self.filter(status=Status.FINISHED, replaced_at=None)
         totals = seen.values("dataset").annotate(total=Sum("rows_added")).order_by()
         return {row["dataset"]: int(row["total"]) for row in totals}
 
@@ -51,7 +51,12 @@ class ImportQuerySet(models.QuerySet["Import"]):
         """Lets an import that ended with `status` run again; False where it did not."""
         return bool(
             self.filter(pk=import_id, status=status).update(
-                status=Status.QUEUED, ended_at=None, kicked_at=None, error_code="", error_detail=""
+                status=Status.QUEUED,
+                ended_at=None,
+                kicked_at=None,
+                claimed_chunks=-1,
+                error_code="",
+                error_detail="",
             )
         )
 
@@ -95,6 +100,12 @@ class Import(models.Model):
     kicked_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.BigIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    claimed_chunks = models.BigIntegerField(
+        default=-1, help_text="how many chunks were committed when the present owner began"
+    )
+    barren_claims = models.BigIntegerField(
+        default=0, help_text="owners in a row that fell silent without having committed a chunk"
+    )
 
     etag = models.TextField(blank=True, default="")
     last_modified = models.TextField(blank=True, default="")
@@ -116,6 +127,9 @@ class Import(models.Model):
         blank=True,
         related_name="replaces",
         help_text="the forced import whose rows took the place of this one's",
+    )
+    replaced_at = models.DateTimeField(
+        null=True, blank=True, help_text="stays when the import that took its place is deleted"
     )
 
     bytes_done = models.BigIntegerField(default=0)

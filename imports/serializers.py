@@ -2,6 +2,8 @@
 
 from typing import Any, TypedDict
 
+from django.conf import settings
+from django.core.files import File
 from rest_framework import serializers
 
 from imports.datasets import datasets
@@ -9,6 +11,9 @@ from imports.engine.guarding import check_url
 from imports.engine.records import Column, ImportFailure
 from imports.jobs import create_import, create_upload
 from imports.models import Import, Reject
+
+# What a browser's form sends besides.
+FORM_FIELDS = frozenset({"csrfmiddlewaretoken"})
 
 
 class EndError(TypedDict):
@@ -81,8 +86,13 @@ class NewImportSerializer(serializers.Serializer[Import]):
             raise serializers.ValidationError(failure.detail, code=failure.code) from failure
         return url
 
+    def validate_file(self, file: File[bytes]) -> File[bytes]:
+        if (file.size or 0) > settings.IMPORT_MAX_BYTES:
+            raise serializers.ValidationError(f"larger than {settings.IMPORT_MAX_BYTES} bytes")
+        return file
+
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        if unknown := sorted(set(self.initial_data) - set(self.fields)):
+        if unknown := sorted(set(self.initial_data) - set(self.fields) - FORM_FIELDS):
             raise serializers.ValidationError(dict.fromkeys(unknown, "unknown field"))
         if ("url" in values) == ("file" in values):
             raise serializers.ValidationError({"url": "either a url or a file is needed"})
@@ -95,7 +105,7 @@ class NewImportSerializer(serializers.Serializer[Import]):
         return create_import(dataset, values.pop("url"), **values)
 
 
-class RejectRowSerializer(serializers.ModelSerializer[Reject]):
+class RejectExportSerializer(serializers.ModelSerializer[Reject]):
     """A reject as it stands in a file of them."""
 
     class Meta:

@@ -20,6 +20,7 @@ from config.api.errors import Conflict
 from config.api.exports import CsvExportView
 from config.api.filtersets import refuse_unknown
 from imports.datasets import datasets
+from imports.engine.records import ImportFailure
 from imports.filtersets import ImportFilterSet, RejectFilterSet
 from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
 from imports.models import Import, Reject
@@ -27,7 +28,7 @@ from imports.serializers import (
     DatasetSerializer,
     ImportSerializer,
     NewImportSerializer,
-    RejectRowSerializer,
+    RejectExportSerializer,
     RejectSerializer,
 )
 
@@ -44,6 +45,10 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     lookup_value_regex = "[0-9]+"
     ordering_fields = ("id", "dataset", "status", "created_at", "started_at", "ended_at")
 
+    def get_serializer_class(self) -> Any:
+        """The browsable API's form asks for what the action takes."""
+        return NewImportSerializer if self.action == "create" else ImportSerializer
+
     @property
     def access(self) -> str:
         return "read" if self.request.method in SAFE_METHODS else "import"
@@ -51,7 +56,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     @extend_schema(request=NewImportSerializer, responses=ACCEPTED)
     def create(self, request: Request) -> Response:
         """Queues an import of a URL, or of a file that is sent along (multipart)."""
-        new = NewImportSerializer(data=request.data)
+        new = self.get_serializer(data=request.data)
         new.is_valid(raise_exception=True)
         user = request.user if request.user.is_authenticated else None
         return self._run(new.save(created_by=user).pk)
@@ -61,7 +66,11 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     def cancel(self, request: Request, pk: str) -> Response:
         """Ends it: none of its rows will be seen. 409 where it has ended."""
         record = self.get_object()
-        if not cancel_import(record.pk):
+        try:
+            is_cancelled = cancel_import(record.pk)
+        except RowsInUse as error:
+            raise Conflict("its row is in use: try again later") from error
+        if not is_cancelled:
             raise Conflict("it has ended, or is being cancelled")
         return self._accept(record.pk)
 
@@ -81,7 +90,10 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
             is_deleted = delete_import(record.pk)
         except RowsInUse as error:
             raise Conflict("its rows are in use: try again later") from error
+        except ImportFailure as failure:
+            raise Conflict(failure.detail) from failure
         if not is_deleted:
+            self.get_object()  # or somebody else has deleted it
             raise Conflict("it is active: cancel it first")
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -90,10 +102,10 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
         return self._accept(import_id)
 
     def _accept(self, import_id: int) -> Response:
-        record = self.get_queryset().get(pk=import_id)
+        record = get_object_or_404(self.get_queryset(), pk=import_id)
         location = reverse("import-detail", [import_id], request=self.request)
         return Response(
-            self.get_serializer(record).data,
+            ImportSerializer(record, context=self.get_serializer_context()).data,
             status=status.HTTP_202_ACCEPTED,
             headers={"Location": location},
         )
@@ -115,7 +127,7 @@ class RejectViewSet(ListModelMixin, GenericViewSet[Reject]):
 
     serializer_class = RejectSerializer
     filterset_class = RejectFilterSet
-    ordering = "line"
+    ordering = "byte_offset"
     ordering_fields = ("id", "line", "byte_offset", "column", "code")
 
     @extend_schema(operation_id="imports_rejects_list")
@@ -132,7 +144,7 @@ class RejectViewSet(ListModelMixin, GenericViewSet[Reject]):
 class RejectExportView(CsvExportView):
     """The same in one file."""
 
-    serializer_class = RejectRowSerializer
+    serializer_class = RejectExportSerializer
     filterset_class = RejectFilterSet
     filename = "rejects.csv"
 

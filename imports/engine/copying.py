@@ -9,7 +9,7 @@ from psycopg import sql
 
 from imports.engine.cutting import Known, Position
 from imports.engine.faults import fault
-from imports.engine.judging import Judge, Refused, copy_bytes
+from imports.engine.judging import Judge, Refused, copy_bytes, find_suspects, read_records
 from imports.engine.leasing import Connection, Lease, LeaseLost
 from imports.engine.records import Chunk, Dataset, ImportFailure, Loaded
 from imports.engine.rejecting import FIRST_LINES, count_early, insert_rejects
@@ -99,8 +99,11 @@ def copy_chunk(
             row_count = copy_bytes(cursor, staging, columns, chunk.data)
             return _insert_chunk(cursor, lease, chunk, Loaded(row_count, chunk.rejects))
     except Refused:
+        # Before the transaction begins, which must not stand idle for long.
+        found = find_suspects(chunk, columns)
+        reading = read_records(found.suspects, columns)
         with connection.transaction(), connection.cursor() as cursor:
-            loaded = Judge(cursor, staging, columns).load(chunk)
+            loaded = Judge(cursor, staging, columns).load(chunk, found, reading)
             return _insert_chunk(cursor, lease, chunk, loaded)
 
 

@@ -90,19 +90,21 @@ def split_fields(raw: bytes) -> list[str]:
     """The fields of one record as COPY tells them apart: a quote in the middle of a field opens
     and closes too. Raises RecordError."""
     parts = _decode_record(raw).split('"')
-    fields = [""]
+    fields: list[list[str]] = [
+        []
+    ]  # each in pieces: adding texts up would copy them again and again
     for index, part in enumerate(parts):
         if index % 2:
-            fields[-1] += part
+            fields[-1].append(part)
         elif not part and 0 < index < len(parts) - 1:
-            fields[-1] += '"'  # two quotes within a quoted text are one
+            fields[-1].append('"')  # two quotes within a quoted text are one
         elif "\r" in part:
             raise RecordError("line_break", "a line break stands outside quotes")
         else:
             first, *others = part.split(",")
-            fields[-1] += first
-            fields += others
-    return fields
+            fields[-1].append(first)
+            fields += [[other] for other in others]
+    return ["".join(pieces) for pieces in fields]
 
 
 def _decode_record(raw: bytes) -> str:

@@ -1,46 +1,47 @@
-"""The one place that opens a source: a URL, or a file of this machine as a `file://` URL.
+"""The one place that opens a URL.
 
 A download that breaks off goes on with `Range` and `If-Range` where the server can, and else is
 read again from its beginning: its reader is told by `Rewound`, and checks what it has already.
 """
 
-import os
-import re
 import select
 import socket
 import ssl
-import stat
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import IO
-from urllib.parse import unquote, urljoin, urlsplit
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 import urllib3
 
+from imports.engine.answers import (
+    Transient,
+    follow_redirect,
+    judge_status,
+    name_host,
+    read_part,
+    read_validators,
+)
 from imports.engine.guarding import Network, check_url, open_pool
 from imports.engine.records import ImportFailure
+from imports.engine.sources import (
+    BLOCK_BYTES,
+    FileSource,
+    Rewound,
+    Source,
+    SourceAborted,
+    Validators,
+)
 
-BLOCK_BYTES = 2**18
 MAX_REDIRECTS = 5
-MAX_LENGTH_DIGITS = 18
-LOCAL_HOSTS = frozenset({"", "localhost"})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CONNECT_SECONDS = 10.0
 MOMENT_SECONDS = 0.2
 STALL_SECONDS = 60.0
 STALL_BYTES_PER_SECOND = 1024
 # Between attempts that brought nothing new; after the last the import fails.
 RETRY_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-MAX_RETRY_AFTER = 300.0
-TRANSIENT = frozenset({408, 425, 429})
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -49,73 +50,6 @@ class Policy:
 
     allowed: Sequence[Network] = ()
     max_bytes: int = 2**40
-
-
-@dataclass(frozen=True)
-class Validators:
-    """What tells whether a source is still the one that it was."""
-
-    etag: str = ""
-    last_modified: str = ""
-    total_bytes: int | None = None
-
-    @property
-    def strong_etag(self) -> str:
-        return "" if self.etag.startswith("W/") else self.etag
-
-    @property
-    def condition(self) -> str:
-        """What `If-Range` may hold; a weak ETag says nothing of single bytes."""
-        return self.strong_etag or ("" if self.etag else self.last_modified)
-
-    def check(self, found: "Validators") -> None:
-        """Raises ImportFailure `source_changed`: two sources are never spliced. A length that is
-        not told is no other length."""
-        for name in ("etag", "last_modified", "total_bytes"):
-            before, now = getattr(self, name), getattr(found, name)
-            if before != now and None not in {before, now}:
-                detail = f"its {name.replace('_', ' ')} was {before!r} at first, now it is {now!r}"
-                raise ImportFailure("source_changed", detail)
-
-
-class Rewound(Exception):
-    """The source can only be read from its beginning again: `blocks()` does so from here on."""
-
-
-class SourceAborted(Exception):
-    """The source was closed by `abort()` while it was being read."""
-
-
-class _Transient(Exception):
-    """Worth another attempt, after `pause` seconds where the server asks for them."""
-
-    def __init__(self, detail: str, *, pause: float = 0.0, is_stall: bool = False) -> None:
-        super().__init__(detail)
-        self.pause = pause
-        self.is_stall = is_stall
-
-
-class Source(ABC):
-    """A source of bytes. `position` is how many of them have been read, or skipped at first."""
-
-    validators: Validators
-    position: int
-
-    @abstractmethod
-    def open(self) -> None:
-        """Finds out its validators. Raises ImportFailure where it cannot be opened, or is not what
-        it was; SourceAborted."""
-
-    @abstractmethod
-    def blocks(self) -> Iterator[bytes]:
-        """The bytes from `position` on. Raises ImportFailure, Rewound or SourceAborted."""
-
-    def abort(self) -> None:
-        """Ends a read that another thread may be waiting in."""
-        return
-
-    def close(self) -> None:
-        return
 
 
 def find_source(
@@ -129,67 +63,24 @@ def find_source(
     return WebSource(url, policy, start=start if known and known.condition else 0, known=known)
 
 
-class FileSource(Source):
-    """A file of this machine."""
-
-    def __init__(self, url: str, start: int, known: Validators | None) -> None:
-        self.url = url
-        self.position = start
-        self._known = known
-        self._file: IO[bytes] | None = None
-
-    def open(self) -> None:
-        path = _find_path(self.url)
-        try:
-            # Before it is opened: a pipe that nobody writes to would block for ever.
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise ImportFailure("source_unreadable", f"{path} is no regular file")
-            self._file = path.open("rb")
-        except (OSError, ValueError) as error:
-            raise ImportFailure("source_unreadable", f"{path}: {error}") from error
-        status = os.fstat(self._file.fileno())
-        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-        self.validators = Validators(etag=etag, total_bytes=status.st_size)
-        if self._known is not None:
-            self._known.check(self.validators)
-        self._file.seek(self.position)
-
-    def blocks(self) -> Iterator[bytes]:
-        assert self._file is not None  # noqa: S101 (`open` was called)
-        try:
-            while block := self._file.read(BLOCK_BYTES):
-                self.position += len(block)
-                yield block
-        except OSError as error:
-            raise ImportFailure("source_unreadable", str(error)) from error
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-def _find_path(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.netloc not in LOCAL_HOSTS:
-        raise ImportFailure("url_denied", f"{url} names another machine's file")
-    return Path(unquote(parts.path))
-
-
 @dataclass
 class _Attempts:
-    """Counts the attempts in a row that brought nothing new."""
+    """Counts the attempts in a row that brought nothing new.
 
-    failed: int = 0
+    A trickle is no progress, in one answer or in one byte each: it would go on for years.
+    """
+
     best: int = 0
+    failed: int = 0
+    noted: float = field(default_factory=time.monotonic)
 
-    def note(self, fault: _Transient, position: int) -> float:
-        """The pause before the next attempt; raises ImportFailure where it was the last.
-
-        A trickle is no progress: a source at 10 bytes a second would go on for years.
-        """
-        if position > self.best and not fault.is_stall:
+    def note(self, fault: Transient, position: int) -> float:
+        """The pause before the next attempt; raises ImportFailure where it was the last."""
+        now = time.monotonic()
+        least = STALL_BYTES_PER_SECOND * min(now - self.noted, STALL_SECONDS)
+        if position - self.best > least:
             self.failed = 0
-        self.best = max(self.best, position)
+        self.best, self.noted = max(self.best, position), now
         if self.failed == len(RETRY_PAUSES):
             raise ImportFailure("source_unreliable", str(fault)) from fault
         self.failed += 1
@@ -204,14 +95,13 @@ class _Pace:
     size: int = 0
 
     def note(self, seconds: float, size: int) -> None:
-        """Raises _Transient where the source has slowed down to nearly nothing."""
+        """Raises Transient where the source has slowed down to nearly nothing."""
         self.seconds += seconds
         self.size += size
         if self.seconds < STALL_SECONDS:
             return
         if self.size < STALL_BYTES_PER_SECOND * self.seconds:
-            detail = f"{self.size} bytes came in {self.seconds:.0f} seconds"
-            raise _Transient(detail, is_stall=True)
+            raise Transient(f"{self.size} bytes came in {self.seconds:.0f} seconds")
         self.seconds, self.size = 0.0, 0
 
 
@@ -236,12 +126,17 @@ class _Sockets:
         sock = self._newest
         if sock is None or isinstance(sock, ssl.SSLSocket):
             return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        readable, _, _ = select.select([sock], [], [], MOMENT_SECONDS)
-        return bool(readable and sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        with suppress(OSError):  # a connection that was reset has nothing more
+            readable, _, _ = select.select([sock], [], [], MOMENT_SECONDS)
+            return bool(readable and sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
 
     def abort(self) -> None:
         """Repeat it: a socket that is being connected does not hear it."""
         self.is_aborted.set()
+        self.shut_down()
+
+    def shut_down(self) -> None:
         if self._newest is not None:
             with suppress(OSError):
                 self._newest.shutdown(socket.SHUT_RDWR)
@@ -249,6 +144,40 @@ class _Sockets:
     def close(self) -> None:
         if self._newest is not None and not isinstance(self._newest, ssl.SSLSocket):
             self._newest.close()
+
+
+class _Watch(threading.Thread):
+    """Ends a wait that a server prolongs by a byte now and then, where no body comes of them: in a
+    head, in the trailers of a chunked body. What waits for one byte has a timeout of its own."""
+
+    def __init__(self, sockets: _Sockets) -> None:
+        super().__init__(name="watch of a download", daemon=True)
+        self._sockets = sockets
+        self._is_closed = threading.Event()
+        self._began: float | None = None
+        self._has_stalled = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Raises Transient where the block took too long."""
+        self._has_stalled = False
+        self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began = None
+            if self._has_stalled:
+                raise Transient(f"nothing of use came in {2 * STALL_SECONDS:.0f} seconds")
+
+    def run(self) -> None:
+        while not self._is_closed.wait(STALL_SECONDS / 10):
+            began = self._began
+            if began is not None and time.monotonic() - began > 2 * STALL_SECONDS:
+                self._has_stalled = True
+                self._sockets.shut_down()
+
+    def close(self) -> None:
+        self._is_closed.set()
 
 
 class WebSource(Source):
@@ -261,11 +190,14 @@ class WebSource(Source):
         self._known = known
         self._attempts = _Attempts(best=start)
         self._sockets = _Sockets()
+        self._watch = _Watch(self._sockets)
         self._pool = open_pool(policy.allowed, self._sockets.add)
         self._response: urllib3.BaseHTTPResponse | None = None
         self._has_ended = False
+        self._may_go_on = False
 
     def open(self) -> None:
+        self._watch.start()
         self._response = self._open_again()
 
     def blocks(self) -> Iterator[bytes]:
@@ -273,7 +205,7 @@ class WebSource(Source):
             try:
                 yield from self._read_response()
                 return
-            except _Transient as fault:
+            except Transient as fault:
                 self._pause(fault)
             wanted = self.position
             if not self.validators.condition:
@@ -286,6 +218,7 @@ class WebSource(Source):
         self._sockets.abort()
 
     def close(self) -> None:
+        self._watch.close()
         if self._response is not None:
             self._response.close()
         self._pool.clear()
@@ -298,10 +231,10 @@ class WebSource(Source):
                 response = self._request()
                 self._take(response)
                 return response
-            except _Transient as fault:
+            except Transient as fault:
                 self._pause(fault)
 
-    def _pause(self, fault: _Transient) -> None:
+    def _pause(self, fault: Transient) -> None:
         pause = self._attempts.note(fault, self.position)
         if self._sockets.is_aborted.wait(pause):
             raise SourceAborted
@@ -314,7 +247,8 @@ class WebSource(Source):
                 return response
             response.close()
             url = follow_redirect(url, response.headers.get("Location", ""))
-        raise ImportFailure("url_denied", f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+        detail = f"more than {MAX_REDIRECTS} redirects, the last to {name_host(url)}"
+        raise ImportFailure("url_denied", detail)
 
     def _get(self, url: str) -> urllib3.BaseHTTPResponse:
         check_url(url)
@@ -324,63 +258,71 @@ class WebSource(Source):
             headers["Range"] = f"bytes={self.position}-"
             headers["If-Range"] = self._known.condition
         try:
-            return self._pool.request(
-                "GET",
-                url,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
-                preload_content=False,
-            )
+            with self._watch.waiting():
+                return self._pool.request(
+                    "GET",
+                    url,
+                    headers=headers,
+                    redirect=False,
+                    retries=False,
+                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
+                    preload_content=False,
+                )
         except urllib3.exceptions.LocationValueError as error:
-            raise ImportFailure("url_denied", f"{url}: {error}") from error
+            raise ImportFailure("url_denied", f"{name_host(url)}: {error}") from error
+        except urllib3.exceptions.SSLError as error:
+            if not _is_certificate_at_fault(error):
+                raise Transient(str(error)) from error
+            detail = f"the certificate of {name_host(url)} is not trusted: {error}"
+            raise ImportFailure("url_denied", detail) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Transient(str(error)) from error
+            raise Transient(str(error)) from error
         except ValueError as error:  # of what no URL can hold
-            raise ImportFailure("url_denied", f"{url}: {error}") from error
+            raise ImportFailure("url_denied", f"{name_host(url)}: {error}") from error
 
     def _take(self, response: urllib3.BaseHTTPResponse) -> None:
-        """Judges the answer. Raises _Transient or ImportFailure where it is of no use."""
+        """Judges the answer. Raises Transient or ImportFailure where it is of no use."""
+        self._may_go_on = False
         if response.status == 206 and self.position:
-            self._check_part(response)
+            self._take_part(response)
             return
-        if response.status == 416 and self._is_end(response):
+        if response.status == 416 and self._is_at_end(response):
+            assert self._known is not None  # noqa: S101 (only then was there a position)
+            self.validators = self._known
             self._has_ended = True
             return
         if response.status != 200:
-            raise _judge_status(response)
+            raise judge_status(response)
         found = read_validators(response)
         if self._known is not None:
             self._known.check(found)
-        if (found.total_bytes or 0) > self.policy.max_bytes:
-            raise ImportFailure("too_large", f"{found.total_bytes} bytes are announced")
         self._known = self.validators = found
         self.position = 0
 
-    def _is_end(self, response: urllib3.BaseHTTPResponse) -> bool:
+    def _is_at_end(self, response: urllib3.BaseHTTPResponse) -> bool:
         """Whether all had come before it broke off: there is nothing behind the last byte."""
         return response.headers.get("Content-Range", "") == f"bytes */{self.position}"
 
-    def _check_part(self, response: urllib3.BaseHTTPResponse) -> None:
+    def _take_part(self, response: urllib3.BaseHTTPResponse) -> None:
         assert self._known is not None  # noqa: S101 (a part is asked for only then)
-        content_range = response.headers.get("Content-Range", "")
-        match = CONTENT_RANGE.fullmatch(content_range)
-        if match is None or int(match[1]) != self.position:
-            raise _Transient(f"bytes from {self.position} were asked for, sent: {content_range!r}")
-        total = None if match[2] == "*" else int(match[2])
+        part = read_part(response)
+        if part is None or part.start != self.position:
+            sent = response.headers.get("Content-Range", "")
+            raise Transient(f"bytes from {self.position} were asked for, sent: {sent!r}")
         found = read_validators(response)
-        self._known.check(
-            Validators(
-                found.etag or self._known.etag,
-                found.last_modified or self._known.last_modified,
-                total if total is not None else self._known.total_bytes,
-            )
+        merged = Validators(
+            found.etag or self._known.etag,
+            found.last_modified or self._known.last_modified,
+            self._known.total_bytes if part.total_bytes is None else part.total_bytes,
         )
-        self.validators = self._known
+        self._known.check(merged)
+        self._known = self.validators = merged
+        # A part may be shorter than what was asked for: where nobody tells the whole length, only
+        # another answer tells that there is no more.
+        self._may_go_on = merged.total_bytes is None
 
     def _read_response(self) -> Iterator[bytes]:
-        """The bytes of the response at hand. Raises _Transient where it breaks off."""
+        """The bytes of the response at hand. Raises Transient where it breaks off."""
         pace = _Pace()
         while not self._has_ended:
             began = time.monotonic()
@@ -389,16 +331,22 @@ class WebSource(Source):
                 break
             pace.note(time.monotonic() - began, len(block))
             self.position += len(block)
-            self._check_end(block)
+            self._check_surplus(block)
             if self.position > self.policy.max_bytes:
                 raise ImportFailure("too_large", f"more than {self.policy.max_bytes} bytes")
             yield block
         total = self.validators.total_bytes
         if total is not None and self.position < total:
-            raise _Transient(f"{self.position} bytes came where {total} were announced")
+            raise Transient(f"{self.position} bytes came where {total} were announced")
+        if self._may_go_on and not self._has_ended:
+            raise Transient(f"a part ended at byte {self.position}, which may not be the last")
 
-    def _check_end(self, block: bytes) -> None:
-        """A length that is too small cuts a row, which may look whole without its last digits."""
+    def _check_surplus(self, block: bytes) -> None:
+        """A length that is too small cuts a row, which may look whole without its last digits.
+
+        Over plain http only, and not of a body that came in one piece with its head: more of it
+        stands in buffers where nobody can look.
+        """
         is_end = self.position == self.validators.total_bytes and not block.endswith(b"\n")
         if is_end and self._sockets.has_more():
             detail = f"more bytes came than the {self.position} that were announced"
@@ -407,64 +355,15 @@ class WebSource(Source):
     def _read_block(self) -> bytes:
         assert self._response is not None  # noqa: S101 (`open` was called)
         try:
-            block = self._response.read1(BLOCK_BYTES, decode_content=False)
+            with self._watch.waiting():
+                block = self._response.read1(BLOCK_BYTES, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if not self._sockets.is_aborted.is_set():
-                raise _Transient(str(error)) from error
+                raise Transient(str(error)) from error
         if self._sockets.is_aborted.is_set():  # a socket that was shut down reads as ended
             raise SourceAborted
         return block
 
 
-def follow_redirect(url: str, location: str) -> str:
-    """The address that `url` sends us to. Raises ImportFailure where we do not go there."""
-    if not location:
-        raise ImportFailure("url_denied", f"{url} redirects to nowhere")
-    try:
-        target = urljoin(url, location)
-    except ValueError as error:
-        raise ImportFailure("url_denied", f"{url} redirects to what is no URL") from error
-    check_url(target)
-    if url.lower().startswith("https:") and not target.lower().startswith("https:"):
-        raise ImportFailure("url_denied", f"{url} redirects to {target}, which is not encrypted")
-    return target
-
-
-def _judge_status(response: urllib3.BaseHTTPResponse) -> Exception:
-    status = response.status
-    detail = f"the server answered {status} {response.reason or ''}".rstrip()
-    if status == 416:
-        return ImportFailure("source_changed", "it is shorter than it was")
-    if status in TRANSIENT or status >= 500 or status < 300:
-        return _Transient(detail, pause=read_retry_after(response.headers.get("Retry-After", "")))
-    return ImportFailure(f"http_{status}", detail)
-
-
-def read_validators(response: urllib3.BaseHTTPResponse) -> Validators:
-    return Validators(
-        read_header(response.headers.get("ETag", "")),
-        read_header(response.headers.get("Last-Modified", "")),
-        read_length(response.headers.get("Content-Length", "")),
-    )
-
-
-def read_length(text: str) -> int | None:
-    """The announced bytes; None for what is no length, or more than any file has."""
-    is_length = text.isascii() and text.isdecimal() and len(text) <= MAX_LENGTH_DIGITS
-    return int(text) if is_length else None
-
-
-def read_retry_after(text: str) -> float:
-    """Seconds to wait, from a number or a date (RFC 9110, 10.2.3); 0 for what is neither."""
-    if text.isascii() and text.isdecimal():
-        return min(float(text[:MAX_LENGTH_DIGITS]), MAX_RETRY_AFTER)
-    try:
-        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-
-
-def read_header(text: str) -> str:
-    """A header's text as PostgreSQL can hold it."""
-    return text.replace("\0", "").encode(errors="replace").decode()
+def _is_certificate_at_fault(error: BaseException) -> bool:
+    return isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError)

@@ -2,6 +2,7 @@
 
 import codecs
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _check_columns(columns: Sequence[str], dataset: Dataset) -> None:
     faults = {
         "missing": required - set(columns),
         "unknown": set(columns) - known,
-        "twice": {name for name in columns if columns.count(name) > 1},
+        "twice": {name for name, count in Counter(columns).items() if count > 1},
     }
     if any(faults.values()):
         words = [f"{kind}: {', '.join(sorted(names))}" for kind, names in faults.items() if names]

@@ -86,6 +86,14 @@ class Suspects:
     suspects: Sequence[Record]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Records with as many fields as there are columns, and those that cannot be read so."""
+
+    rows: Sequence[tuple[Record, list[str | None]]]
+    rejects: Sequence[Reject]
+
+
 def find_suspects(chunk: Chunk, columns: Sequence[Column]) -> Suspects:
     """Blank lines are no records, and in neither part."""
     skip_fine = compile_pattern(tuple(columns)).match
@@ -125,6 +133,29 @@ def _write_field_pattern(column: Column) -> bytes:
     return rb"(?:" + b"|".join(forms) + rb")"
 
 
+def read_records(records: Sequence[Record], columns: Sequence[Column]) -> Reading:
+    header = [column.name for column in columns]
+    rows: list[tuple[Record, list[str | None]]] = []
+    rejects: list[Reject] = []
+    for record in records:
+        try:
+            rows.append((record, _read_fields(record, len(columns))))
+        except RecordError as error:
+            place = name_place(header, error.place)
+            rejects.append(record.reject(error.code, error.reason, place))
+    return Reading(rows, rejects)
+
+
+def _read_fields(record: Record, count: int) -> list[str | None]:
+    fields = split_fields(record.raw)
+    if len(fields) != count:
+        is_short = len(fields) < count
+        reason = f"{len(fields)} columns where the header has {count}"
+        code = "missing_columns" if is_short else "extra_columns"
+        raise RecordError(code, reason, len(fields) if is_short else None)
+    return [field or None for field in fields]
+
+
 @dataclass(frozen=True)
 class Judge:
     """Loads chunks into one staging table, over one connection, inside its caller's transaction."""
@@ -133,11 +164,14 @@ class Judge:
     staging: Staging
     columns: tuple[Column, ...]
 
-    def load(self, chunk: Chunk) -> Loaded:
-        """Loads every record that can be read, and says why the others cannot."""
-        found = find_suspects(chunk, self.columns)
+    def load(self, chunk: Chunk, found: Suspects, reading: Reading) -> Loaded:
+        """Loads every record that can be read, and says why the others cannot.
+
+        `reading` is of the suspects. Both are made before the transaction, which must not stand
+        idle for as long as that may take.
+        """
         self._create_function()
-        rejects = list(self._judge(found.suspects))
+        rejects = list(self._judge(reading))
         row_count = len(found.suspects) - len(rejects)
         try:
             with self.cursor.connection.transaction():
@@ -152,7 +186,7 @@ class Judge:
     def _halve(self, records: Sequence[Record]) -> Iterator[Reject]:
         """Copies the records, in ever smaller parts where PostgreSQL refuses them."""
         if len(records) <= FEW_RECORDS:
-            yield from self._judge(records)
+            yield from self._judge(read_records(records, self.columns))
             return
         try:
             with self.cursor.connection.transaction():
@@ -163,31 +197,15 @@ class Judge:
             yield from self._halve(records[:middle])
             yield from self._halve(records[middle:])
 
-    def _judge(self, records: Sequence[Record]) -> Iterator[Reject]:
-        """Loads what can be read of these, each by itself."""
-        header = [column.name for column in self.columns]
-        rows: list[list[str | None]] = []
-        readable: list[Record] = []
-        for record in records:
-            try:
-                rows.append(self._read_fields(record))
-                readable.append(record)
-            except RecordError as error:
-                yield record.reject(error.code, error.reason, name_place(header, error.place))
-        if rows:
+    def _judge(self, reading: Reading) -> Iterator[Reject]:
+        """Loads what PostgreSQL takes of these, each by itself."""
+        yield from reading.rejects
+        if reading.rows:
             query = "SELECT number, state, message, field, place FROM pg_temp.judge(%s::text[][])"
-            for number, *refusal in self.cursor.execute(query, [rows]).fetchall():
-                yield self._explain(readable[number - 1], *refusal)
-
-    def _read_fields(self, record: Record) -> list[str | None]:
-        fields = split_fields(record.raw)
-        if len(fields) < len(self.columns):
-            reason = f"{len(fields)} columns where the header has {len(self.columns)}"
-            raise RecordError("missing_columns", reason, len(fields))
-        if len(fields) > len(self.columns):
-            reason = f"{len(fields)} columns where the header has {len(self.columns)}"
-            raise RecordError("extra_columns", reason)
-        return [field or None for field in fields]
+            fields = [fields for _, fields in reading.rows]
+            for number, *refusal in self.cursor.execute(query, [fields]).fetchall():
+                record, _ = reading.rows[number - 1]
+                yield self._explain(record, *refusal)
 
     def _explain(self, record: Record, state: str, message: str, field: str, place: int) -> Reject:
         found = (column.name for column in self.columns if column.target == field)

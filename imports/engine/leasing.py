@@ -25,7 +25,13 @@ CONNECT_SECONDS = 5
 # Waits between attempts at what a failing or restarting server refused.
 DATABASE_PAUSES = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 8.0)
 # A paused or orphaned owner must neither hold its locks for ever nor work for nobody.
-SESSION = "-c idle_in_transaction_session_timeout=5s -c client_connection_check_interval=500ms"
+# COPY reads `01/02/2024` by the date style, whatever the server's is.
+SESSION = (
+    "-c idle_in_transaction_session_timeout=5s -c client_connection_check_interval=500ms"
+    " -c datestyle=ISO,MDY"
+)
+# Without an answer the network's own patience would last for two hours.
+UNANSWERED_MILLISECONDS = 20_000
 
 
 class LeaseLost(Exception):
@@ -64,6 +70,8 @@ def _connect(database: Mapping[str, Any], name: str, time_zone: str) -> Connecti
     """In autocommit: psycopg's `transaction()` is a real one only there."""
     session = {
         "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": UNANSWERED_MILLISECONDS,
+        "client_encoding": "UTF8",
         **database,
         "autocommit": True,
         "application_name": name,
@@ -143,10 +151,14 @@ def _take(connection: Connection, import_id: int) -> Lease | None:
             UPDATE imports_import
                SET status = %s, lease_token = lease_token + 1,
                    lease_expires_at = clock_timestamp() + make_interval(secs => %s),
-                   started_at = coalesce(started_at, clock_timestamp()), kicked_at = NULL
+                   started_at = coalesce(started_at, clock_timestamp()), kicked_at = NULL,
+                   barren_claims = CASE claimed_chunks WHEN ledger.chunks
+                                   THEN barren_claims + 1 ELSE 0 END,
+                   claimed_chunks = ledger.chunks
+              FROM (SELECT count(*) AS chunks FROM imports_chunk WHERE import_id = %s) AS ledger
              WHERE id = %s RETURNING lease_token
             """,
-            ["publishing" if is_loaded else "running", LEASE_SECONDS, import_id],
+            ["publishing" if is_loaded else "running", LEASE_SECONDS, import_id, import_id],
         )
         [(token,)] = cursor.fetchall()
         return Lease(import_id, token, is_loaded)
@@ -199,10 +211,12 @@ def end_import(connection: Connection, lease: Lease, values: Mapping[str, object
 
 
 def release_import(connection: Connection, lease: Lease) -> None:
-    """Lets the lease run out at once, so that a successor need not wait."""
+    """Lets the lease run out at once, so that a successor need not wait. An owner that was told to
+    stop did not fall silent: nobody shall take the import for one that kills its owners."""
     connection.execute(
         """
-        UPDATE imports_import SET lease_expires_at = clock_timestamp() - interval '1 ms'
+        UPDATE imports_import
+           SET lease_expires_at = clock_timestamp() - interval '1 ms', claimed_chunks = -1
          WHERE id = %s AND lease_token = %s AND status IN ('running', 'publishing')
         """,
         [lease.import_id, lease.token],

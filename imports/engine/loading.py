@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
+from psycopg import errors
 
 from imports.engine.copying import Committed, copy_chunk, find_committed
 from imports.engine.leasing import (
@@ -158,7 +159,13 @@ class _Loader:
             # The commit may have been done, though nobody was told.
             if done := find_committed(self._connection, target.lease.import_id, chunk):
                 return done
-        return copy_chunk(self._connection, target.lease, target.dataset, target.header, chunk)
+        try:
+            return copy_chunk(self._connection, target.lease, target.dataset, target.header, chunk)
+        except errors.UniqueViolation:
+            # Or it was done only after that look, by a backend that outlived its connection.
+            if done := find_committed(self._connection, target.lease.import_id, chunk):
+                return done
+            raise
 
     def close(self) -> None:
         if self._connection is not None:

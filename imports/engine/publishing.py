@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import psycopg
@@ -19,7 +20,8 @@ from imports.engine.leasing import (
 )
 from imports.engine.records import Dataset
 
-LOCK_PAUSE_SECONDS = 1.0
+# Between attempts at a lock that readers hold: readers wait behind each of them, so they grow rare.
+LOCK_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 def publish_import(
@@ -42,12 +44,12 @@ def _publish(connection: Connection, lease: Lease, dataset: Dataset, stop: threa
     with connection.cursor() as cursor:
         dataset.finish(cursor, dataset.staging(lease.import_id))
     fault("before_publish")
-    while True:
+    for pause in chain(LOCK_PAUSES, repeat(LOCK_PAUSES[-1])):
         try:
             _move(connection, lease, dataset, ledger)
             return
         except errors.LockNotAvailable:
-            if stop.wait(LOCK_PAUSE_SECONDS):
+            if stop.wait(pause):
                 raise LeaseLost from None
 
 
@@ -65,12 +67,15 @@ def _move(connection: Connection, lease: Lease, dataset: Dataset, ledger: Ledger
         if end_unchanged(cursor, lease):
             cursor.execute(sql.SQL("DROP TABLE {}").format(staging.table))
             return
-        replaced = _find_replaced(cursor, lease)
+        replaced = () if dataset.is_merged else _find_replaced(cursor, lease)
         rows_added = dataset.publish(cursor, staging, [dataset.staging(old) for old in replaced])
         # Held only now, so that the heartbeat goes on beating while rows are merged.
         hold_import(cursor, lease)
         cursor.execute(
-            "UPDATE imports_import SET replaced_by_id = %s WHERE id = ANY(%s)",
+            """
+            UPDATE imports_import SET replaced_by_id = %s, replaced_at = clock_timestamp()
+             WHERE id = ANY(%s)
+            """,
             [lease.import_id, list(replaced)],
         )
         figures = {
@@ -91,7 +96,7 @@ def end_unchanged(cursor: psycopg.Cursor[Any], lease: Lease) -> bool:
         SELECT old.id FROM imports_import AS old
           JOIN imports_import AS new USING (dataset, url, etag)
          WHERE new.id = %s AND NOT new.force AND etag <> '' AND etag NOT LIKE 'W/%%'
-           AND old.id <> new.id AND old.status = 'finished' AND old.replaced_by_id IS NULL
+           AND old.id <> new.id AND old.status = 'finished' AND old.replaced_at IS NULL
          ORDER BY old.id LIMIT 1
         """,
         [lease.import_id],
@@ -111,7 +116,7 @@ def _find_replaced(cursor: psycopg.Cursor[Any], lease: Lease) -> Sequence[int]:
         SELECT old.id FROM imports_import AS old
           JOIN imports_import AS new USING (dataset, url)
          WHERE new.id = %s AND new.force AND old.id <> new.id
-           AND old.status = 'finished' AND old.replaced_by_id IS NULL
+           AND old.status = 'finished' AND old.replaced_at IS NULL
         """,
         [lease.import_id],
     )

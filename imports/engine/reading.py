@@ -9,9 +9,9 @@ from operator import attrgetter
 
 from imports.engine.copying import Ledger
 from imports.engine.cutting import Known, Position, cut_source
-from imports.engine.fetching import Rewound, Source
 from imports.engine.headers import read_header
 from imports.engine.records import Chunk, Dataset, ImportFailure
+from imports.engine.sources import Rewound, Source
 from imports.engine.unpacking import CSV, PARQUET, detect_format, unpack
 
 FIRST_ROW_LINE = 2
@@ -61,6 +61,7 @@ class Reader:
             except Rewound:
                 self._pass = None
         self._reach(self._source.position)
+        self._check_length()
         self._check_digest()
 
     def _begin(self) -> tuple[Position, Sequence[Known], Iterator[bytes]]:
@@ -98,6 +99,12 @@ class Reader:
         for block in blocks:
             self._digest.update(block)
             yield block
+
+    def _check_length(self) -> None:
+        """Every byte that was announced came, and no more: what is cut off may look whole."""
+        total, found = self._source.validators.total_bytes, self._source.position
+        if total not in {None, found}:
+            raise ImportFailure("source_changed", f"{found} bytes came where {total} were told")
 
     def _check_digest(self) -> None:
         found = self._digest.hexdigest()

@@ -134,8 +134,9 @@ class Dataset:
     what it still needs when all rows are in, done before the transaction that publishes, perhaps
     twice. `publish(cursor, staging, replaced)` moves its rows to `table`, takes the place of the
     rows of `replaced` imports, and returns how many rows are new, or None for all; afterwards
-    nothing is left in the schema of staging tables. `discard(cursor, staging)` removes the rows of
-    an import that was published.
+    nothing is left in the schema of staging tables. Where `is_merged`, rows are told by a natural
+    key and may belong to several imports: a forced import replaces none of them.
+    `discard(cursor, staging)` removes the rows of an import that was published.
     `write_sample(rows, seed=…, bad=…)` yields a generated file of the dataset's form, as bytes.
     """
 
@@ -151,6 +152,7 @@ class Dataset:
     staging_columns: tuple[str, ...] = ()
     record_cap_bytes: int = MIB
     time_zone: str = "UTC"
+    is_merged: bool = False
 
     def staging(self, import_id: int) -> Staging:
         return Staging(import_id, f"{self.name}_{import_id}")

@@ -1,6 +1,6 @@
 """Refused records: kept as rows, and counted against the budget of an import."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -14,8 +14,10 @@ MAX_REJECTS = 10_000
 MAX_REJECTS_SHARE = 0.05
 
 
-def insert_rejects(cursor: psycopg.Cursor[Any], import_id: int, rejects: Iterable[Reject]) -> None:
+def insert_rejects(cursor: psycopg.Cursor[Any], import_id: int, rejects: Sequence[Reject]) -> None:
     """Writes rejects as rows of `imports_reject`, inside the caller's transaction."""
+    if not rejects:
+        return
     with cursor.copy(
         """
         COPY imports_reject

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from imports.engine.copying import Committed, Ledger, read_ledger
-from imports.engine.fetching import Policy, Source, SourceAborted, Validators, find_source
+from imports.engine.fetching import Policy, find_source
 from imports.engine.leasing import (
     Connection,
     Heartbeat,
@@ -19,6 +19,7 @@ from imports.engine.leasing import (
     LeaseLost,
     connect,
     end_import,
+    hold_import,
     is_transient,
     release_import,
     update_import,
@@ -30,6 +31,7 @@ from imports.engine.publishing import end_unchanged, publish_import
 from imports.engine.reading import Reader
 from imports.engine.records import Chunk, Dataset, ImportFailure
 from imports.engine.rejecting import check_budget, check_first_lines, show_raw
+from imports.engine.sources import Source, SourceAborted, Validators
 from imports.engine.unpacking import CSV
 from imports.engine.uploads import SCHEME, UploadSource
 
@@ -123,7 +125,11 @@ class Run:
             self._source = source
             source.open()
             self.tally.bytes_total = source.validators.total_bytes
-            if not task.header and self._end_unchanged(source.validators):
+            if (self.tally.bytes_total or 0) > self.limits.policy.max_bytes:
+                raise ImportFailure("too_large", f"{self.tally.bytes_total} bytes are announced")
+            # What is to have a certain sum must be read to be known by it.
+            is_new = not (task.header or task.expected_sha256)
+            if is_new and self._end_unchanged(source.validators):
                 return False
             reader = Reader(source, task.dataset, ledger, reach=self.tally.reach)
             reader.header, reader.form = task.header, task.form
@@ -176,6 +182,7 @@ class Run:
             "last_modified": source.validators.last_modified,
         }
         with connection.transaction(), connection.cursor() as cursor:
+            hold_import(cursor, self.lease)  # a successor's table must not even be locked
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging.table))
             dataset.create_staging(cursor, staging)
             update_import(connection, self.lease, values | self.tally.read())

@@ -6,12 +6,13 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 
 import duckdb
 
-from imports.engine.fetching import BLOCK_BYTES
 from imports.engine.records import MIB, ImportFailure
+from imports.engine.sources import BLOCK_BYTES
 
 CSV, GZIP, PARQUET = "csv", "gzip", "parquet"
 MAGIC = {b"\x1f\x8b": GZIP, b"PAR1": PARQUET}
@@ -63,12 +64,16 @@ def _gunzip(blocks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
         taken += len(block)
         for data in members.unpack(block):
             made += len(data)
-            if made > MAX_RATIO * taken + BURST_BYTES or made > max_bytes:
-                detail = f"{taken} bytes were unpacked to more than {made - len(data)}"
-                raise ImportFailure("compression_bomb", detail)
+            _check_growth(taken, made, max_bytes)
             yield data
     if not members.is_ended:
         raise ImportFailure("source_unreliable", "the gzip data end too early")
+
+
+def _check_growth(taken: int, made: int, max_bytes: int) -> None:
+    if made > MAX_RATIO * taken + BURST_BYTES or made > max_bytes:
+        detail = f"{taken} bytes were unpacked to more than {made - BLOCK_BYTES}"
+        raise ImportFailure("compression_bomb", detail)
 
 
 class _Members:
@@ -105,53 +110,53 @@ def _read_parquet(
 ) -> Iterator[bytes]:
     """Parquet's index stands at its end: the file is needed whole, for as long as it is read."""
     with tempfile.TemporaryFile() as file:
-        for block in blocks:
-            file.write(block)
+        taken = sum(map(file.write, blocks))
         file.flush()
         made = 0
         for block in _write_csv(f"/proc/self/fd/{file.fileno()}", on_size):
             made += len(block)
-            if made > max_bytes:
-                raise ImportFailure("compression_bomb", f"more than {max_bytes} bytes of CSV")
+            _check_growth(taken, made, max_bytes)
             yield block
 
 
 def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
     """DuckDB writes the CSV into a pipe, in a thread of its own, and waits while nobody reads."""
-    receiver, sender = os.pipe()
-    fcntl.fcntl(sender, fcntl.F_SETPIPE_SZ, MIB)
-    errors: list[duckdb.Error] = []
-    with duckdb.connect(config=DUCKDB_SETTINGS) as connection, os.fdopen(receiver, "rb") as pipe:
-        writer = threading.Thread(target=_copy, args=(connection, path, sender, errors))
+    with duckdb.connect(config=DUCKDB_SETTINGS) as connection:
         try:
             connection.execute("SET enable_progress_bar = false")  # it would be drawn into the log
             found = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [path])
             on_size(int(found.fetchall()[0][0] or 0))
         except duckdb.Error as error:
-            os.close(sender)
-            raise ImportFailure(
-                "source_unreadable", f"DuckDB cannot read it as Parquet: {error}"
-            ) from error
+            raise _unreadable(error) from error
+        receiver, sender = os.pipe()
+        with suppress(PermissionError):  # where users have used up what pipes may hold
+            fcntl.fcntl(sender, fcntl.F_SETPIPE_SZ, MIB)
+        errors: list[Exception] = []
+        writer = threading.Thread(target=_copy, args=(connection, path, sender, errors))
         writer.start()
         try:
-            while block := pipe.read1(BLOCK_BYTES):
-                yield block
+            with os.fdopen(receiver, "rb") as pipe:  # its end ends a writer that still waits
+                while block := pipe.read1(BLOCK_BYTES):
+                    yield block
+        except GeneratorExit:
+            connection.interrupt()
+            raise
         finally:
-            pipe.close()  # ends a writer that still waits
             writer.join()
     if errors:
-        raise ImportFailure("source_unreadable", f"DuckDB cannot read it as Parquet: {errors[0]}")
+        raise _unreadable(errors[0])
+
+
+def _unreadable(error: Exception) -> ImportFailure:
+    return ImportFailure("source_unreadable", f"DuckDB cannot read it as Parquet: {error}")
 
 
 def _copy(
-    connection: duckdb.DuckDBPyConnection, path: str, sender: int, errors: list[duckdb.Error]
+    connection: duckdb.DuckDBPyConnection, path: str, sender: int, errors: list[Exception]
 ) -> None:
     try:
-        # COPY's target takes no parameter; both are paths that we made.
-        connection.execute(
-            f"COPY (FROM read_parquet('{path}')) TO '/proc/self/fd/{sender}' (FORMAT csv, HEADER)"
-        )
-    except duckdb.Error as error:
+        connection.read_parquet(path).write_csv(f"/proc/self/fd/{sender}", header=True)
+    except Exception as error:  # whatever it is, what was written is not the whole
         errors.append(error)
     finally:
         os.close(sender)

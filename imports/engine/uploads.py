@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from imports.engine.fetching import Source, Validators
 from imports.engine.leasing import Connection
 from imports.engine.records import MIB, ImportFailure
+from imports.engine.sources import Source, Validators
 
 SCHEME = "upload:"
 BLOCK_BYTES = MIB

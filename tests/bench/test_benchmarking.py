@@ -245,7 +245,7 @@ def test_repeated_source_starts_anywhere() -> None:
 def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "trips.csv").write_bytes(CONTENT)
     server = make_server(tmp_path, 0)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server.server_port

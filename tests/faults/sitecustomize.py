@@ -1,5 +1,6 @@
 """Python's own hook at its start: gives processes that tests start other constants than a service
-has, and faults that it never has. Without `CATCHMENT_TRIAL` in the environment it does nothing."""
+has, and faults that it never has. Without `CATCHMENT_TRIAL` in the environment it changes nothing.
+"""
 
 import json
 import os

@@ -15,16 +15,19 @@ from explorer.models import Trip
 from explorer.samples import write_trips
 from imports.choices import ENDED, Status
 from imports.datasets import datasets
-from imports.engine import cutting, loading
+from imports.engine import cancelling, cutting, loading
+from imports.engine.cancelling import finish_cancelling
 from imports.engine.copying import Committed, copy_chunk
-from imports.engine.leasing import Connection, Lease, claim_import, connect
+from imports.engine.leasing import Connection, Lease, claim_import, connect, connect_aside
 from imports.engine.records import Chunk, Dataset
 from imports.jobs import (
+    RowsInUse,
     cancel_import,
     create_import,
     finish_cancelled,
     has_staging,
     read_connection_parameters,
+    resume_import,
     run_import,
 )
 from imports.models import Import
@@ -298,3 +301,33 @@ def test_partition_of_a_cancelled_import_is_nowhere(record: Import) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [f"public.trips_{record.pk}"])
         assert cursor.fetchone() == (None,)
+
+
+def test_late_clearing_up_leaves_a_new_owner_alone(record: Import) -> None:
+    assert cancel_import(record.pk)
+    assert resume_import(record.pk)
+    staging = TRIPS.staging(record.pk)
+    with connect_aside(read_connection_parameters()) as late:
+        lease = claim_import(late, record.pk)
+        with late.cursor() as cursor:
+            TRIPS.create_staging(cursor, staging)
+
+        finish_cancelling(late, staging)
+
+    record.refresh_from_db()
+    assert lease
+    assert (record.status, record.lease_token) == (Status.RUNNING, lease.token)
+    assert has_staging(record)
+
+
+def test_cancel_gives_up_where_a_stranger_holds_the_row(
+    record: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "LOCK_ATTEMPTS", 2)
+    with psycopg.connect(**read_connection_parameters()) as stranger:
+        stranger.execute("SELECT 1 FROM imports_import WHERE id = %s FOR UPDATE", [record.pk])
+
+        with pytest.raises(RowsInUse):
+            cancel_import(record.pk)
+
+    assert cancel_import(record.pk)

@@ -1,30 +1,30 @@
 """Sources are opened in one place, from a real server that misbehaves."""
 
+import fcntl
+import itertools
 import os
-from collections.abc import Iterator
-from contextlib import closing
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_network
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
 from footprints.models import Footprint
 from imports.choices import Status
 from imports.engine import fetching
-from imports.engine.fetching import (
-    MAX_RETRY_AFTER,
-    Policy,
-    Rewound,
-    Source,
-    SourceAborted,
-    Validators,
-    find_source,
-    read_length,
-    read_retry_after,
-)
+from imports.engine.answers import MAX_RETRY_AFTER, read_length, read_retry_after
+from imports.engine.fetching import Policy, find_source
 from imports.engine.records import ImportFailure
+from imports.engine.sources import Rewound, Source, SourceAborted, Validators
 from imports.jobs import create_import, run_import
 from imports.models import Import
 from tests.faults.sources import Page, cut, run_sources, send
@@ -343,3 +343,157 @@ def test_scheme_is_refused_before_anything_is_opened() -> None:
         open_source("data:,x", POLICY)
 
     assert caught.value.code == "url_denied"
+
+
+# Servers that are no web servers
+
+
+@contextmanager
+def run_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server whose every connection is answered by `answer`, from its first request on."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # whoever asked went away
+                self.request.recv(2**16)
+                answer(self.request)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/file.csv"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def read_whole(url: str) -> bytes:
+    with closing(find_source(url, POLICY)) as source:
+        source.open()
+        return b"".join(source.blocks())
+
+
+def send_for_ever(head: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(head)
+        while True:
+            connection.sendall(drop)
+            time.sleep(0.01)
+
+    return answer
+
+
+def send_and_reset(data: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(data)
+        while fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)) != bytes(4):
+            time.sleep(0.001)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(send_for_ever(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), id="head"),
+        pytest.param(send_for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="continue"),
+        pytest.param(
+            send_for_ever(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", b"X: y\r\n"
+            ),
+            id="trailers",
+        ),
+        pytest.param(
+            send_for_ever(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+            id="length of a chunk",
+        ),
+    ],
+)
+def test_server_that_sends_on_and_on_without_a_body_is_given_up(
+    answer: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "STALL_SECONDS", 0.1)
+    with run_server(answer) as url, pytest.raises(ImportFailure) as caught:
+        read_whole(url)
+
+    assert caught.value.code == "source_unreliable"
+
+
+def test_server_that_gives_one_byte_a_connection_is_given_up() -> None:
+    with run_sources() as sources:
+        url = sources.serve("/file.csv", Page(BODY, etag=ETAG), cut(1))
+        with closing(open_source(url, POLICY)) as source, pytest.raises(ImportFailure) as caught:
+            list(source.blocks())
+
+    assert caught.value.code == "source_unreliable"
+
+
+def test_reset_behind_the_last_byte_is_no_fault() -> None:
+    body = BODY.rstrip(b"\n")
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with run_server(send_and_reset(head + body)) as url:
+        assert read_whole(url) == body
+
+
+@pytest.mark.parametrize("total", [b"%d" % len(BODY), b"*"], ids=["known", "unknown"])
+def test_part_that_is_shorter_than_asked_for_is_not_the_end(total: bytes) -> None:
+    """Of a source whose length nobody told at first."""
+    starts = [0, 500, 900, len(BODY)]
+    ends = dict(itertools.pairwise(starts))
+
+    def answer(connection: socket.socket) -> None:
+        start = starts.pop(0)
+        if start == 0:
+            head = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nTransfer-Encoding: chunked\r\n\r\n'
+            connection.sendall(head + b"%x\r\n" % 1000 + BODY[:500])
+            return
+        if start == len(BODY):
+            connection.sendall(
+                b"HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n" % start
+            )
+            return
+        end = ends[start]
+        connection.sendall(
+            b'HTTP/1.1 206 Part\r\nETag: "1"\r\nContent-Range: bytes %d-%d/%s\r\n'
+            b"Content-Length: %d\r\n\r\n" % (start, end - 1, total, end - start) + BODY[start:end]
+        )
+
+    with run_server(answer) as url:
+        assert read_whole(url) == BODY
+
+
+def test_source_of_unknown_length_is_gone_on_with_at_its_end() -> None:
+    """Its owner was killed when all was loaded."""
+    with run_sources() as sources:
+        url = sources.serve("/file.csv", Page(BODY, etag=ETAG, announces="chunked"))
+        known = Validators(etag=ETAG)
+        with closing(open_source(url, POLICY, start=len(BODY), known=known)) as source:
+            assert list(source.blocks()) == []
+            assert source.validators == known
+
+
+def test_file_that_grows_while_it_is_read_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(BODY)
+    with closing(open_source(file.as_uri(), POLICY)) as source:
+        blocks = source.blocks()
+        next(blocks)
+        with file.open("ab") as end:
+            end.write(b"1")
+
+        with pytest.raises(ImportFailure) as caught:
+            list(blocks)
+
+    assert caught.value.code == "source_changed"
+
+
+def test_refused_redirect_tells_no_secret_of_the_url() -> None:
+    with run_sources() as sources:
+        url = sources.redirect("/file.csv?signature=secret", "ftp://example.org/secret")
+        with closing(find_source(url, POLICY)) as source, pytest.raises(ImportFailure) as caught:
+            source.open()
+
+    assert "secret" not in caught.value.detail

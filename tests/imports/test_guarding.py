@@ -594,7 +594,7 @@ def tls_site(certificate: Path) -> Iterator[TLSSite]:
     context.load_cert_chain(certificate)
     context.sni_callback = lambda sock, name, context: site.names.append(name)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield site
     server.shutdown()

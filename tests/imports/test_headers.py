@@ -76,3 +76,12 @@ def test_wrong_file_is_refused_with_expected_and_found(start: bytes, code: str) 
     assert len(caught.value.detail) < 3000
     if code == "wrong_header":
         assert "expected org_id,footprints_used,source_event_timestamp" in caught.value.detail
+
+
+def test_header_of_nothing_but_commas_is_refused_at_once() -> None:
+    start = b"," * 900_000 + b"\n"
+
+    with pytest.raises(ImportFailure) as caught:
+        read_header(iter([start]), datasets["footprints"])
+
+    assert caught.value.code == "wrong_header"

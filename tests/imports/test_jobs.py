@@ -21,7 +21,9 @@ from explorer.samples import write_trips
 from footprints.models import Footprint
 from imports.choices import ACTIVE, Status
 from imports.engine import cutting
+from imports.engine.leasing import claim_import, connect_aside, release_import
 from imports.jobs import (
+    MAX_BARREN_CLAIMS,
     cancel_import,
     create_import,
     delete_import,
@@ -122,7 +124,7 @@ def test_waiting_import_is_kicked_first_and_run_when_that_goes_unanswered(source
 
     assert (first, second, third) == ([], [], [record.pk])
     kicked = [job.args[0] for job in django_rq.get_queue("imports").jobs]
-    assert kicked == [record.pk, other.pk, other.pk]
+    assert kicked == [record.pk, other.pk]
 
 
 def test_busy_sweeper_kicks_again_instead(source: str) -> None:
@@ -405,11 +407,11 @@ def test_forced_import_that_fails_replaces_nothing(trips: Path) -> None:
 def test_forced_import_whose_predecessor_is_looked_at_waits_for_the_reader(
     trips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imports.engine.publishing.LOCK_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("imports.engine.publishing.LOCK_PAUSES", (0.01,))
     first = load(trips)
     with psycopg.connect(**read_connection_parameters()) as reader:
         reader.execute("SELECT count(*) FROM explorer_trip")
-        timer = threading.Timer(2.5, reader.rollback)
+        timer = threading.Timer(1.0, reader.rollback)
         timer.start()
 
         second = load(trips, force=True)
@@ -417,3 +419,101 @@ def test_forced_import_whose_predecessor_is_looked_at_waits_for_the_reader(
 
     assert (second.status, second.error_code) == (Status.FINISHED, "")
     assert count_trips() == {second.pk: first.rows_loaded}
+
+
+def test_file_is_loaded_again_once_the_import_that_replaced_the_first_is_deleted(
+    trips: Path,
+) -> None:
+    first = load(trips)
+    second = load(trips, force=True)
+    assert delete_import(second.pk)
+
+    third = load(trips)
+
+    assert (third.status, third.same_as) == (Status.FINISHED, None)
+    assert count_trips() == {third.pk: first.rows_loaded}
+    assert Import.objects.count_rows() == {"trips": first.rows_loaded}
+
+
+def test_forced_import_of_merged_rows_replaces_none(tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(write_file(write_square(n) for n in range(5)))
+    first = load(file, "footprints")
+    file.write_bytes(write_file(write_square(n) for n in range(3, 7)))
+
+    second = load(file, "footprints", force=True)
+
+    first.refresh_from_db()
+    assert (second.rows_added, first.replaced_by) == (2, None)
+    assert Footprint.objects.count() == 7
+    assert Import.objects.count_rows() == {"footprints": 7}
+
+
+def test_expected_checksum_is_checked_of_a_known_source_too(trips: Path) -> None:
+    load(trips)
+
+    record = load(trips, expected_sha256="0" * 64)
+
+    assert (record.status, record.error_code) == (Status.FAILED, "checksum")
+
+
+def test_import_that_only_ends_its_owners_is_given_up(trips: Path) -> None:
+    record = create_import("trips", str(trips))
+    with connect_aside(read_connection_parameters()) as owner:
+        for _ in range(MAX_BARREN_CLAIMS):
+            assert claim_import(owner, record.pk)
+            Import.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    assert (record.status, record.error_code) == (Status.FAILED, "abandoned")
+    assert resume_import(record.pk)
+    run_import(record.pk)
+    record.refresh_from_db()
+    assert record.status == Status.FINISHED
+
+
+@pytest.mark.parametrize("is_told_to_stop", [False, True])
+def test_owner_that_gets_on_or_is_told_to_stop_is_not_counted(
+    trips: Path, *, is_told_to_stop: bool
+) -> None:
+    record = create_import("trips", str(trips))
+    with connect_aside(read_connection_parameters()) as owner:
+        for number in range(3):
+            lease = claim_import(owner, record.pk)
+            assert lease
+            if is_told_to_stop:
+                release_import(owner, lease)
+            else:
+                ChunkFactory(import_record=record, byte_start=number, byte_end=number + 1)
+                Import.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+    record.refresh_from_db()
+    assert record.barren_claims == 0
+
+
+def test_second_to_delete_finds_nothing(trips: Path) -> None:
+    record = load(trips)
+
+    assert delete_import(record.pk)
+    assert not delete_import(record.pk)
+    assert not resume_import(record.pk)
+
+
+def test_strange_table_among_the_staging_tables_is_left_alone() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE staging.trips_backup ()")
+
+    drop_stale_staging()
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE staging.trips_backup")
+
+
+def test_file_beyond_the_size_cap_is_refused_before_it_is_read(
+    trips: Path, settings: Settings
+) -> None:
+    settings.IMPORT_MAX_BYTES = trips.stat().st_size - 1
+
+    assert load(trips).error_code == "too_large"

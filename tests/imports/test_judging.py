@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from explorer.samples import BAD_KINDS
 from imports.engine import judging
 from imports.engine.csvrows import split_records
-from imports.engine.judging import Judge, Refused, compile_pattern, copy_bytes, find_suspects
+from imports.engine.judging import (
+    Judge,
+    Refused,
+    compile_pattern,
+    copy_bytes,
+    find_suspects,
+    read_records,
+)
 from imports.engine.leasing import Connection
 from imports.engine.records import Loaded, Staging
 from tests.imports.chunks import make_chunk
@@ -29,7 +36,10 @@ FINE = write_trip()
 
 def judge(session: Connection, staging: Staging, data: bytes) -> Loaded:
     with session.transaction(), session.cursor() as cursor:
-        return Judge(cursor, staging, COLUMNS).load(make_chunk(data, byte_start=300))
+        chunk = make_chunk(data, byte_start=300)
+        found = find_suspects(chunk, COLUMNS)
+        reading = read_records(found.suspects, COLUMNS)
+        return Judge(cursor, staging, COLUMNS).load(chunk, found, reading)
 
 
 def is_fine(record: bytes) -> bool:
@@ -346,3 +356,17 @@ def test_copy_takes_all_or_nothing(session: Connection, staging: Staging, bad: b
 def test_copy_of_nothing_is_no_copy(session: Connection, staging: Staging) -> None:
     with session.cursor() as cursor:
         assert copy_bytes(cursor, staging, COLUMNS, b"") == 0
+
+
+def test_record_of_nothing_but_quotes_is_read_in_time_to_commit(
+    session: Connection, staging: Staging
+) -> None:
+    """Time that grows with its square would last longer than a transaction may stand idle."""
+    quotes = write_trip({"hvfhs_license_num": b'"' + b'""' * 500_000 + b'"'})
+    bad = write_trip({"trip_time": b"1.5"})
+    data = quotes.replace(b",", b",", 1) * 3 + bad
+    session.execute("SET idle_in_transaction_session_timeout = '1s'")
+
+    loaded = judge(session, staging, data)
+
+    assert (loaded.row_count, len(loaded.rejects)) == (3, 1)

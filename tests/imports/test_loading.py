@@ -256,3 +256,23 @@ def test_chunk_is_found_only_where_it_was_committed(work: Work, session: Connect
     assert find_committed(session, work.record.pk, first) == committed
     assert find_committed(session, work.record.pk, second) is None
     assert find_committed(session, work.record.pk + 1, first) is None
+
+
+def test_commit_that_lands_late_is_found_after_all(
+    work: Work, session: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its backend outlives the connection, and commits after the loader has looked."""
+    [chunk] = make_chunks(1)
+    looks = []
+
+    def look(*args: Any) -> Committed | None:
+        looks.append(args)
+        return find_committed(*args) if len(looks) > 1 else None
+
+    copy_chunk(session, work.lease, TRIPS, NAMES, chunk)
+    monkeypatch.setattr(loading, "find_committed", look)
+
+    work.load([chunk], count=1)
+
+    assert work.loaded == [(chunk.seq, Committed(ROWS, 0))]
+    assert work.record.chunks.count() == 1

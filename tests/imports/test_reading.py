@@ -16,9 +16,9 @@ from explorer.samples import HEADER, write_trips
 from imports.datasets import datasets
 from imports.engine import cutting
 from imports.engine.copying import Ledger
-from imports.engine.fetching import Rewound, Source, SourceAborted, Validators
 from imports.engine.reading import Reader
 from imports.engine.records import Chunk, ImportFailure
+from imports.engine.sources import Rewound, Source, SourceAborted, Validators
 from tests.imports.chunks import know
 
 ROWS = 300
@@ -43,8 +43,11 @@ class Memory(Source):
     later: bytes = b""
     passes: int = 0
 
-    def open(self) -> None:
+    def __post_init__(self) -> None:
         self.validators = Validators(total_bytes=len(self.body))
+
+    def open(self) -> None:
+        return
 
     def blocks(self) -> Iterator[bytes]:
         body = self.later if self.passes and self.later else self.body
@@ -57,6 +60,9 @@ class Memory(Source):
         if self.passes <= len(self.breaks):
             self.position = 0
             raise Rewound
+
+    def close(self) -> None:
+        return
 
 
 def make_reader(source: Source, ledger: Ledger | None = None) -> Reader:

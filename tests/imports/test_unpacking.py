@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer.samples import HEADER, write_trips
+from imports.engine import unpacking
 from imports.engine.records import ImportFailure
 from imports.engine.unpacking import CSV, GZIP, PARQUET, detect_format, unpack
 
@@ -229,6 +232,8 @@ def test_parquet_whose_reader_leaves_ends_its_writer(tmp_path: Path, taken: int)
 
     blocks.close()  # type: ignore[attr-defined]
 
+    assert not [thread for thread in threading.enumerate() if "_copy" in thread.name]
+
 
 def test_parquet_that_bursts_is_stopped(tmp_path: Path) -> None:
     packed = write_parquet(tmp_path, "SELECT repeat('x', 1000) AS t FROM range(200_000)")
@@ -239,5 +244,33 @@ def test_parquet_that_bursts_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(ImportFailure) as caught:
         sizes.extend(map(len, blocks))
 
-    assert caught.value.code in {"compression_bomb", "too_large"}
+    assert caught.value.code == "compression_bomb"
     assert sum(sizes) < 10**8
+
+
+def test_parquet_that_is_packed_too_well_is_a_bomb(tmp_path: Path) -> None:
+    packed = write_parquet(tmp_path, "SELECT repeat('x', 1000) AS t FROM range(20_000)")
+    assert 100 * len(packed) + 4 * 2**20 < 2 * 10**7
+
+    with pytest.raises(ImportFailure) as caught:
+        unpack_all(PARQUET, packed)
+
+    assert caught.value.code == "compression_bomb"
+
+
+def test_writer_that_fails_is_never_taken_for_one_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = write_parquet(tmp_path, "SELECT range AS n FROM range(10)")
+
+    def write(connection: object, path: str, sender: int, errors: list[Exception]) -> None:
+        os.write(sender, b"n\n0\n1\n")
+        errors.append(MemoryError("no memory"))
+        os.close(sender)
+
+    monkeypatch.setattr(unpacking, "_copy", write)
+
+    with pytest.raises(ImportFailure) as caught:
+        unpack_all(PARQUET, packed)
+
+    assert caught.value.code == "source_unreadable"

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -217,7 +218,7 @@ def test_rejects_of_another_import_are_not_in_the_file(importer: APIClient) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_datasets_tell_columns_and_rows(importer: APIClient, finished: Import) -> None:
-    ImportFactory(dataset="trips", rows_added=5, replaced_by=finished)
+    ImportFactory(dataset="trips", rows_added=5, replaced_at=timezone.now())
 
     response = importer.get("/api/v1/datasets/")
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -46,14 +47,18 @@ class Command(BaseCommand):
         """One round; returns the children that run an import."""
         close_old_connections()
         children: list[Child] = []
-        try:
-            children += map(start_import, kick_waiting(can_run=can_run))
-            finish_cancelled(Import.objects.all())
-            drop_stale_staging()
-            drop_stale_uploads()
-        except (DatabaseError, psycopg.Error) as error:
-            self.stderr.write(f"the database does not answer: {error}")
+        self._try(lambda: children.extend(map(start_import, kick_waiting(can_run=can_run))))
+        self._try(lambda: finish_cancelled(Import.objects.all()))
+        self._try(drop_stale_staging)
+        self._try(drop_stale_uploads)
         return children
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """What goes wrong in one step must not keep the others from being done."""
+        try:
+            step()
+        except (DatabaseError, psycopg.Error, OSError) as error:
+            self.stderr.write(f"{type(error).__name__}: {error}")
 
 
 def start_import(import_id: int) -> Child:
