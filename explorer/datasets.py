@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from explorer.models import AMOUNT_DIGITS, EARLIEST, LATEST
 from explorer.partitions import (
     attach_partition,
     create_partition,
@@ -17,6 +18,8 @@ from imports.datasets import register
 from imports.engine.records import Column, Dataset, Staging
 
 TRIPS = "explorer_trip"
+TIME_BOUNDS = f"from {EARLIEST:%Y} on, and before {LATEST:%Y}"
+AMOUNT_BOUNDS = f"a number of at most {AMOUNT_DIGITS} digits before and behind the point"
 
 
 def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) -> None:
@@ -31,28 +34,28 @@ register(
             Column("hvfhs_license_num", "text", is_required=True),
             Column("dispatching_base_num", "text"),
             Column("originating_base_num", "text"),
-            Column("request_datetime", "timestamptz"),
-            Column("on_scene_datetime", "timestamptz"),
-            Column("pickup_datetime", "timestamptz", is_required=True),
-            Column("dropoff_datetime", "timestamptz", is_required=True),
+            Column("request_datetime", "timestamptz", bounds=TIME_BOUNDS),
+            Column("on_scene_datetime", "timestamptz", bounds=TIME_BOUNDS),
+            Column("pickup_datetime", "timestamptz", is_required=True, bounds=TIME_BOUNDS),
+            Column("dropoff_datetime", "timestamptz", is_required=True, bounds=TIME_BOUNDS),
             Column("PULocationID", "integer", field="pu_location_id"),
             Column("DOLocationID", "integer", field="do_location_id"),
-            Column("trip_miles", "numeric"),
+            Column("trip_miles", "numeric", bounds=AMOUNT_BOUNDS),
             Column("trip_time", "integer"),
-            Column("base_passenger_fare", "numeric"),
-            Column("tolls", "numeric"),
-            Column("bcf", "numeric"),
-            Column("sales_tax", "numeric"),
-            Column("congestion_surcharge", "numeric"),
-            Column("airport_fee", "numeric"),
-            Column("tips", "numeric"),
-            Column("driver_pay", "numeric"),
+            Column("base_passenger_fare", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("tolls", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("bcf", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("sales_tax", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("congestion_surcharge", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("airport_fee", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("tips", "numeric", bounds=AMOUNT_BOUNDS),
+            Column("driver_pay", "numeric", bounds=AMOUNT_BOUNDS),
             Column("shared_request_flag", "text"),
             Column("shared_match_flag", "text"),
             Column("access_a_ride_flag", "text"),
             Column("wav_request_flag", "text"),
             Column("wav_match_flag", "text"),
-            Column("cbd_congestion_fee", "numeric", is_optional=True),
+            Column("cbd_congestion_fee", "numeric", is_optional=True, bounds=AMOUNT_BOUNDS),
         ),
         create_staging=partial(create_partition, parent=TRIPS),
         finish=partial(index_partition, parent=TRIPS),

@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib.postgres.indexes import BrinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
+from django.db.models.lookups import LessThanOrEqual
 
 from explorer.partitions import match_import
 from imports.models import Import
@@ -18,6 +19,8 @@ from imports.models import Import
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 MAX_EXPONENT = 16_000  # PostgreSQL keeps 16,383 digits behind the point
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+AMOUNT_DIGITS = 100  # before and behind the point
+AMOUNT_LIMIT = Decimal(10) ** AMOUNT_DIGITS
 TIMES = ("request_datetime", "on_scene_datetime", "pickup_datetime", "dropoff_datetime")
 AMOUNTS = (
     "trip_miles",
@@ -62,11 +65,13 @@ def _limit_time(name: str) -> models.CheckConstraint:
 
 
 def _limit_amount(name: str) -> models.CheckConstraint:
-    """PostgreSQL reads `NaN`, which it takes for the largest number, and `Infinity`."""
+    """PostgreSQL reads `NaN`, which it takes for the largest number, `Infinity`, and `1e131000`, of
+    which a few bytes in a file would be 131,000 digits in each answer."""
+    scale = Func(F(name), function="scale", output_field=models.IntegerField())
     return models.CheckConstraint(
-        name=f"trip_{name}_finite",
-        condition=Q(**{f"{name}__gt": Decimal("-Infinity")})
-        & Q(**{f"{name}__lt": Decimal("Infinity")}),
+        name=f"trip_{name}_in_range",
+        condition=Q(**{f"{name}__gt": -AMOUNT_LIMIT, f"{name}__lt": AMOUNT_LIMIT})
+        & Q(LessThanOrEqual(scale, AMOUNT_DIGITS)),
     )
 
 

@@ -53,7 +53,7 @@ def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
     """Queues an import of an uploaded file, which is kept in the database until it is done."""
     digest = sha256()
     with transaction.atomic():
-        record = create_import(dataset, SCHEME, **fields)
+        record = Import.objects.create(dataset=dataset, url=SCHEME, **fields)
         for start in range(0, max(1, file.size), BLOCK_BYTES):
             block = file.read(BLOCK_BYTES)
             digest.update(block)
@@ -65,8 +65,7 @@ def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
 
 def name_source(source: str) -> str:
     """The URL of a source: itself, or that of a file's absolute path."""
-    is_url = "://" in source or source.startswith(SCHEME)
-    return source if is_url else Path(source).resolve().as_uri()
+    return source if "://" in source else Path(source).resolve().as_uri()
 
 
 def kick_import(import_id: int) -> None:

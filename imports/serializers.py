@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.files import File
 from rest_framework import serializers
 
+from config.api.errors import show_name
 from imports.datasets import datasets
 from imports.engine.guarding import check_url
 from imports.engine.records import Column, ImportFailure
@@ -93,7 +94,9 @@ class NewImportSerializer(serializers.Serializer[Import]):
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(self.initial_data) - set(self.fields) - FORM_FIELDS):
-            raise serializers.ValidationError(dict.fromkeys(unknown, "unknown field"))
+            raise serializers.ValidationError(
+                dict.fromkeys(map(show_name, unknown), "unknown field")
+            )
         if ("url" in values) == ("file" in values):
             raise serializers.ValidationError({"url": "either a url or a file is needed"})
         return values

@@ -18,6 +18,11 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
+def show_name(name: str) -> str:
+    """A parameter's name as an answer can hold it: JSON may name half of a character."""
+    return name.encode(errors="replace").decode()
+
+
 class RequestExceptionHandler(ExceptionHandler):
     """Too large a body is a 413, too many parameters and the like are a 400: never a 500."""
 

@@ -26,6 +26,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api.errors import show_name
 from config.api.timestamps import parse_date, parse_timestamp
 
 PAGE_PARAMETERS = frozenset({"page_size", "cursor", "count", "ordering"})
@@ -189,11 +190,17 @@ def match(lookup: str) -> Callable[[str, Any], Q]:
     return lambda name, value: Q(**{f"{name}__{lookup}": value})
 
 
+def match_range(lookup: str) -> Callable[[str, Any], Q]:
+    """Django drops a comparison that every number of the column's type meets, and would let NULL
+    through."""
+    return lambda name, value: Q(**{f"{name}__{lookup}": value, f"{name}__isnull": False})
+
+
 def compare(parse: Callable[[str], Any], schema: Mapping[str, str]) -> tuple[Lookup, ...]:
     """Exact, and by range."""
     return (
         Lookup("", parse, match("exact"), schema),
-        *(Lookup(f"__{name}", parse, match(name), schema) for name in COMPARISONS),
+        *(Lookup(f"__{name}", parse, match_range(name), schema) for name in COMPARISONS),
     )
 
 
@@ -301,4 +308,5 @@ class StrictFilterBackend(DjangoFilterBackend):
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     """Raises ValidationError that names every query parameter not in `known`."""
     if unknown := sorted(set(request.query_params) - set(known)):
-        raise ValidationError(dict.fromkeys(unknown, "unknown parameter"), code="unknown_parameter")
+        faults = dict.fromkeys(map(show_name, unknown), "unknown parameter")
+        raise ValidationError(faults, code="unknown_parameter")

@@ -60,8 +60,11 @@ def finish_cancelling(connection: Connection, staging: Staging) -> None:
             UPDATE imports_import AS import
                SET status = 'cancelled', ended_at = clock_timestamp(),
                    rows_loaded = coalesce(ledger.rows, 0),
-                   rows_rejected = coalesce(ledger.rejects, 0)
-              FROM (SELECT sum(row_count) AS rows, sum(reject_count) AS rejects
+                   rows_rejected = coalesce(ledger.rejects, 0),
+                   bytes_done = CASE form WHEN 'csv' THEN greatest(bytes_done, ledger.bytes)
+                                ELSE bytes_done END
+              FROM (SELECT sum(row_count) AS rows, sum(reject_count) AS rejects,
+                           max(byte_end) AS bytes
                       FROM imports_chunk WHERE import_id = %(id)s) AS ledger
              WHERE import.id = %(id)s
             """,

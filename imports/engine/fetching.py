@@ -323,10 +323,12 @@ class WebSource(Source):
 
     def _read_response(self) -> Iterator[bytes]:
         """The bytes of the response at hand. Raises Transient where it breaks off."""
+        response = self._response
+        assert response is not None  # noqa: S101 (`open` was called)
         pace = _Pace()
         while not self._has_ended:
             began = time.monotonic()
-            block = self._read_block()
+            block = self._read_block(response)
             if not block:
                 break
             pace.note(time.monotonic() - began, len(block))
@@ -338,6 +340,9 @@ class WebSource(Source):
         total = self.validators.total_bytes
         if total is not None and self.position < total:
             raise Transient(f"{self.position} bytes came where {total} were announced")
+        if total is None and not self.position and not response.chunked:
+            # http.client takes the end of a connection for the end of a head.
+            raise Transient("the answer ended before its body began")
         if self._may_go_on and not self._has_ended:
             raise Transient(f"a part ended at byte {self.position}, which may not be the last")
 
@@ -352,11 +357,10 @@ class WebSource(Source):
             detail = f"more bytes came than the {self.position} that were announced"
             raise ImportFailure("source_unreliable", detail)
 
-    def _read_block(self) -> bytes:
-        assert self._response is not None  # noqa: S101 (`open` was called)
+    def _read_block(self, response: urllib3.BaseHTTPResponse) -> bytes:
         try:
             with self._watch.waiting():
-                block = self._response.read1(BLOCK_BYTES, decode_content=False)
+                block = response.read1(BLOCK_BYTES, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if not self._sockets.is_aborted.is_set():
                 raise Transient(str(error)) from error

@@ -11,6 +11,13 @@ from imports.engine.cutting import Position, find_cut
 from imports.engine.records import MIB, Dataset, ImportFailure
 
 SHOWN_CHARACTERS = 1_000
+UNREADABLE = {
+    b"PK\x03\x04": "a zip archive, or a spreadsheet",
+    b"BZh": "bzip2 data",
+    b"\xfd7zXZ": "xz data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ def read_header(blocks: Iterator[bytes], dataset: Dataset) -> tuple[Header, Iter
 
 
 def _check_encoding(start: bytes) -> None:
+    for magic, form in UNREADABLE.items():
+        if start.startswith(magic):
+            detail = f"this is {form}; CSV, gzip and Parquet can be imported"
+            raise ImportFailure("wrong_header", detail)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ImportFailure("wrong_encoding", "the file is UTF-16; only UTF-8 can be imported")
 

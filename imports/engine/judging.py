@@ -44,13 +44,14 @@ QUOTED_TEXT = rb'"(?:[\x20\x21\x23-\x7e\r\n]++|""|' + BEYOND_ASCII + rb')*+"'
 # So few are judged one by one where COPY refuses what the pattern let pass.
 FEW_RECORDS = 64
 
+CHECK_VIOLATION = "23514"
 CODES = {
     "22P02": "invalid_value",
     "22007": "invalid_value",
     "22008": "out_of_range",
     "22003": "out_of_range",
     "23502": "missing_value",
-    "23514": "out_of_range",
+    CHECK_VIOLATION: "out_of_range",
 }
 
 
@@ -208,12 +209,14 @@ class Judge:
                 yield self._explain(record, *refusal)
 
     def _explain(self, record: Record, state: str, message: str, field: str, place: int) -> Reject:
-        found = (column.name for column in self.columns if column.target == field)
-        column = next(found, self.columns[place - 1].name)
+        found = (column for column in self.columns if column.target == field)
+        column = next(found, self.columns[place - 1])
         code = CODES.get(state, "invalid_value")
         if code == "missing_value":
-            message = f"{column} is empty"
-        return record.reject(code, message, column)
+            message = f"{column.name} is empty"
+        elif state == CHECK_VIOLATION and column.bounds:
+            message = f"{column.name} must be {column.bounds}"
+        return record.reject(code, message, column.name)
 
     def _create_function(self) -> None:
         """Each session has its own, made anew for each chunk: a rollback takes it away."""

@@ -25,7 +25,8 @@ class Column:
     """One column of a dataset's file; `type` is PostgreSQL's name for it.
 
     `is_optional` columns may be missing from the file, `is_required` ones need a value in each
-    row. `field` is the table's column, where that has another name.
+    row. `field` is the table's column, where that has another name. `bounds` tells people what
+    the table's checks let in.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     is_optional: bool = False
     is_required: bool = False
     field: str = ""
+    bounds: str = ""
 
     @property
     def target(self) -> str:

@@ -99,6 +99,7 @@ class Run:
 
     def _work(self, ledger: Ledger, on_progress: Callable[[Tally], None]) -> None:
         try:
+            self._check_budget()  # the owner before may not have come to it
             if self.lease.is_loaded or self._load(ledger, on_progress):
                 self._with_database(self._show_publishing)
                 publish_import(self.database, self.lease, self.task.dataset, self._stop)
@@ -190,6 +191,9 @@ class Run:
     def _count(self, chunk: Chunk, committed: Committed) -> None:
         self.tally.add(committed)
         self.tally.reach(chunk.source_bytes)
+        self._check_budget()
+
+    def _check_budget(self) -> None:
         check_first_lines(self.tally.early_rejects)
         check_budget(
             rows_loaded=self.tally.rows_loaded,

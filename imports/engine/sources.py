@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from imports.engine.records import ImportFailure
 
@@ -112,7 +112,7 @@ def _find_path(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in LOCAL_HOSTS:
         raise ImportFailure("url_denied", f"{url} names another machine's file")
-    return Path(unquote(parts.path))
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
 def _describe(file: IO[bytes]) -> Validators:

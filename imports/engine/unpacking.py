@@ -21,13 +21,16 @@ MAGIC_BYTES = 4
 MAX_RATIO = 100
 BURST_BYTES = 4 * MIB
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
-# One thread is as fast as PostgreSQL reads, in half the memory of two. 64 MB are enough for row
-# groups of a million rows; more would be used, to no end.
+# One thread is as fast as PostgreSQL reads, in half the memory of two.
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
-    "memory_limit": "64MB",
     "autoinstall_known_extensions": False,
 }
+# What DuckDB may use: something, and some times the largest row group. More would be used, to no
+# end. Texts that are all different need the most.
+LEAST_MEMORY_BYTES = 64 * MIB
+GROUP_SHARE = 3
+MOST_MEMORY_BYTES = 1024 * MIB
 
 
 def detect_format(blocks: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
@@ -126,6 +129,7 @@ def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
             connection.execute("SET enable_progress_bar = false")  # it would be drawn into the log
             found = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [path])
             on_size(int(found.fetchall()[0][0] or 0))
+            _limit_memory(connection, path)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         receiver, sender = os.pipe()
@@ -145,6 +149,21 @@ def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
             writer.join()
     if errors:
         raise _unreadable(errors[0])
+
+
+def _limit_memory(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    found = connection.execute(
+        """
+        SELECT max(size) FROM (SELECT sum(total_uncompressed_size) AS size
+                                 FROM parquet_metadata(?) GROUP BY row_group_id)
+        """,
+        [path],
+    )
+    wanted = LEAST_MEMORY_BYTES + GROUP_SHARE * int(found.fetchall()[0][0] or 0)
+    if wanted > MOST_MEMORY_BYTES:
+        detail = "a row group is too large to be held in memory: write smaller ones"
+        raise ImportFailure("too_large", detail)
+    connection.execute("SET memory_limit = ?", [f"{wanted}B"])
 
 
 def _unreadable(error: Exception) -> ImportFailure:

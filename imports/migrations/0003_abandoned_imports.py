@@ -33,4 +33,8 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
+        migrations.RunSQL(
+            "UPDATE imports_import SET replaced_at = now() WHERE replaced_by_id IS NOT NULL",
+            migrations.RunSQL.noop,
+        ),
     ]

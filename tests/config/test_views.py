@@ -9,10 +9,12 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from config.api.requests import Utf8Handler, Utf8Request
+from config.wsgi import application
 from tests.explorer.trips import import_trips
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
@@ -288,3 +290,32 @@ def test_admin_loads_nothing_from_elsewhere(admin_client: Client) -> None:
 def test_queue_dashboard_is_for_staff(client: Client, admin_client: Client) -> None:
     assert client.get("/rq/").status_code == 302
     assert admin_client.get("/rq/").status_code == 200
+
+
+@pytest.mark.parametrize("charset", ["rot13", "zlib", "base64", "undefined", "idna", "utf-16"])
+def test_charset_is_utf_8_whatever_is_claimed(rf: RequestFactory, charset: str) -> None:
+    environ = rf.get("/?a=%C3%A9").environ | {"CONTENT_TYPE": f"text/plain; charset={charset}"}
+
+    request = Utf8Request(environ)
+
+    assert request.GET["a"] == "é"
+    assert isinstance(application, Utf8Handler)
+
+
+def test_body_without_a_length_is_asked_for_one(client: Client) -> None:
+    response = client.post("/api/v1/imports/", headers={"Transfer-Encoding": "chunked"})
+
+    assert response.status_code == 411
+    assert response.json()["errors"][0]["code"] == "length_required"
+
+
+def test_name_of_half_a_character_is_told_as_far_as_it_goes(
+    settings: Settings, client: Client
+) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset({"read", "import"})
+    body = '{"dataset": "trips", "\\ud800": 1}'
+
+    response = client.post("/api/v1/imports/", body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert [error["attr"] for error in response.json()["errors"]] == ["?"]

@@ -156,3 +156,12 @@ def test_every_filter_is_a_query_that_the_database_takes(api: APIClient) -> None
         is_time = "datetime" in name and not name.endswith("isnull")
         response = api.get(URL, {name: "2024-01-01" if is_time else "1"})
         assert response.status_code == 200, name
+
+
+@pytest.mark.parametrize(("lookup", "number"), [("lt", 10**11), ("gt", -(10**11))])
+def test_range_beyond_the_column_leaves_null_out(api: APIClient, lookup: str, number: int) -> None:
+    import_trips({"trip_time": 5}, {"trip_time": None})
+
+    answer = api.get(f"{URL}?trip_time__{lookup}={number}&count=exact").json()
+
+    assert answer["count"] == 1

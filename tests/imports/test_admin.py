@@ -1,6 +1,7 @@
 """What can be done with imports in the admin."""
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from imports.choices import Status
@@ -38,3 +39,24 @@ def test_progress_is_shown(admin_client: Client) -> None:
 
     assert '<progress max="100" value="25.0"></progress> 25.0 %, 15 s to go' in page
     assert "2.0\xa0KB" in page
+
+
+@pytest.mark.parametrize("query", ["status=%00", "dataset=%00", "url__regex=("])
+def test_parameter_that_fits_no_column_is_no_fault_of_the_server(
+    admin_client: Client, query: str
+) -> None:
+    response = admin_client.get(f"{LIST}?{query}")
+
+    assert response.status_code in {302, 400}
+
+
+def test_who_may_only_look_cannot_act(client: Client) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_import"))
+    record = ImportFactory(queued=True)
+    client.force_login(viewer)
+
+    act(client, "cancel_imports", record)
+
+    record.refresh_from_db()
+    assert record.status == Status.QUEUED

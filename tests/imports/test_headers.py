@@ -85,3 +85,12 @@ def test_header_of_nothing_but_commas_is_refused_at_once() -> None:
         read_header(iter([start]), datasets["footprints"])
 
     assert caught.value.code == "wrong_header"
+
+
+@pytest.mark.parametrize(
+    ("start", "form"),
+    [(b"PK\x03\x04abc", "zip"), (b"BZh91AY", "bzip2"), (b"\xfd7zXZ\0", "xz")],
+)
+def test_packed_file_of_another_kind_is_named(start: bytes, form: str) -> None:
+    with pytest.raises(ImportFailure, match=form):
+        read_header(iter([start]), datasets["trips"])

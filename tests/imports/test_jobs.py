@@ -517,3 +517,17 @@ def test_file_beyond_the_size_cap_is_refused_before_it_is_read(
     settings.IMPORT_MAX_BYTES = trips.stat().st_size - 1
 
     assert load(trips).error_code == "too_large"
+
+
+def test_resuming_what_the_budget_refused_publishes_nothing(trips: Path) -> None:
+    lines = trips.read_bytes().splitlines(keepends=True)
+    trips.write_bytes(b"".join(lines[:200]) + b"broken\n" * 150)
+    record = load(trips)
+    assert record.error_code == "too_many_rejects"
+
+    assert resume_import(record.pk)
+    run_import(record.pk)
+
+    record.refresh_from_db()
+    assert (record.status, record.error_code) == (Status.FAILED, "too_many_rejects")
+    assert count_trips() == {}

@@ -4,11 +4,26 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rest_framework.exceptions import ValidationError
 
 from imports.choices import Status
 from imports.datasets import datasets
 from imports.jobs import create_import
 from imports.progress import run_with_progress
+from imports.serializers import NewImportSerializer
+
+OPTIONS = ("max_rejects", "expected_sha256", "force")
+
+
+def read_option(name: str, value: Any) -> Any:
+    """An option by the rules that the API has for it. Raises CommandError."""
+    if not value:
+        return value
+    try:
+        return NewImportSerializer().fields[name].run_validation(value)
+    except ValidationError as error:
+        option = name.replace("_", "-")
+        raise CommandError(f"--{option} {value}: {' '.join(map(str, error.detail))}") from error
 
 
 class SourceCommand(BaseCommand):
@@ -25,8 +40,8 @@ class SourceCommand(BaseCommand):
     def handle(self, *args: Any, dataset: str, source: str, **options: Any) -> None:
         if "://" not in source and not Path(source).is_file():
             raise CommandError(f"there is no file {source}")
-        names = ("max_rejects", "expected_sha256", "force")
-        record = create_import(dataset, source, **{name: options[name] for name in names})
+        values = {name: read_option(name, options[name]) for name in OPTIONS}
+        record = create_import(dataset, source, **values)
         record = run_with_progress(record)
         self.stdout.write(
             f"import {record.pk} {record.status}: {record.rows_loaded} rows loaded"

@@ -1,5 +1,7 @@
 """Streams a generated file of a dataset's form to standard output."""
 
+import os
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -22,5 +24,9 @@ class Command(BaseCommand):
             raise CommandError("--rows must not be negative")
         if not 0 <= bad <= 1:
             raise CommandError("--bad must be between 0 and 1")
-        for block in datasets[dataset].write_sample(rows, seed=seed, bad=bad):
-            self.stdout.buffer.write(block)  # type: ignore[attr-defined]
+        try:
+            for block in datasets[dataset].write_sample(rows, seed=seed, bad=bad):
+                self.stdout.buffer.write(block)  # type: ignore[attr-defined]
+            self.stdout.flush()
+        except BrokenPipeError:  # whoever reads has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
