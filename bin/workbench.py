@@ -197,7 +197,7 @@ def describe_machine(bench: Bench) -> str:
     ]
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     machine = f"{os.cpu_count()} cores of {find_processor()}, {memory_bytes / 1e9:.0f} GB"
-    system = f"{platform.system()} {platform.release()}"
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return f"{datetime.date.today()}: {machine}, {system}; {', '.join(versions)}."
 
 
