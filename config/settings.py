@@ -78,6 +78,7 @@ DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
 FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
 IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
@@ -94,6 +95,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_gis",
     "rest_framework_simplejwt.token_blacklist",
+    "corsheaders",
     "django_filters",
     "django_rq",
     "drf_spectacular",
@@ -112,6 +114,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "config.api.requests.LengthRequiredMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -120,6 +123,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# Pages of other sites may read what needs no login, or a token; never with somebody's cookies.
+CORS_URLS_REGEX = r"^/(api|location|dropzone)(/|$)"
+CORS_EXPOSE_HEADERS = ["ETag", "X-Row-Count", "X-Sha256"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -9,6 +9,7 @@ import shapely
 from psycopg import Cursor, sql
 
 from config.api.timestamps import parse_timestamp
+from footprints.models import HUGE_VERTICES, PIECE_VERTICES
 from footprints.polygons import PolygonError, RepairedPolygon, repair_polygon
 from footprints.samples import write_footprints
 from imports.datasets import register
@@ -135,13 +136,29 @@ def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) 
         ).format(columns=columns, import_id=sql.Literal(staging.import_id), table=staging.table)
     )
     rows_added = cursor.rowcount
+    cursor.execute(
+        """
+        INSERT INTO footprints_footprintpiece (footprint_id, org_id, geometry, whole_m2)
+        SELECT id, org_id, piece,
+               sum(ST_Area(ST_Transform(piece, 6933))) OVER (PARTITION BY id)
+          FROM (SELECT id, org_id, ST_Subdivide(geometry, %s) AS piece
+                  FROM footprints_footprint WHERE import_id = %s AND vertex_count > %s) AS cut
+        """,
+        [PIECE_VERTICES, staging.import_id, HUGE_VERTICES],
+    )
     cursor.execute(sql.SQL("DROP TABLE {}").format(staging.table))
     return rows_added
 
 
 def discard(cursor: Cursor[Any], staging: Staging) -> None:
     """Removes the footprints that this import was the first to bring."""
-    cursor.execute("DELETE FROM footprints_footprint WHERE import_id = %s", [staging.import_id])
+    cursor.execute(
+        """
+        WITH gone AS (DELETE FROM footprints_footprint WHERE import_id = %s RETURNING id)
+        DELETE FROM footprints_footprintpiece WHERE footprint_id IN (SELECT id FROM gone)
+        """,
+        [staging.import_id],
+    )
 
 
 register(

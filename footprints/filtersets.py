@@ -1,15 +1,39 @@
 """Filters of footprints."""
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Q
+from django.contrib.gis.geos import GEOSGeometry
+from django.db.models import Exists, OuterRef, Q
 
-from config.api.filtersets import BBOX, BOOLEAN, IDENTIFIER, ColumnFilterSet, Lookup, parse_boolean
-from footprints.models import Footprint
+from config.api.filtersets import (
+    BBOX,
+    BOOLEAN,
+    IDENTIFIER,
+    STRING,
+    ColumnFilterSet,
+    Lookup,
+    parse_bbox,
+    parse_boolean,
+)
+from footprints.models import HUGE_VERTICES, Footprint, FootprintPiece
 
 
 def match_repaired(name: str, is_repaired: Any) -> Q:
     return ~Q(**{name: []}) if is_repaired else Q(**{name: []})
+
+
+def match_reach(name: str, boxes: tuple[GEOSGeometry, ...]) -> Q:
+    """Footprints that reach into any of the boxes; of the huge ones a piece does."""
+    return reduce(or_, (_match_box(name, box) for box in boxes))
+
+
+def _match_box(name: str, box: GEOSGeometry) -> Q:
+    pieces = FootprintPiece.objects.filter(footprint=OuterRef("pk"), geometry__intersects=box)
+    is_small = Q(vertex_count__lte=HUGE_VERTICES, **{f"{name}__intersects": box})
+    return Q(**{f"{name}__bboverlaps": box}) & (is_small | Q(Exists(pieces)))
 
 
 class FootprintFilterSet(ColumnFilterSet):
@@ -19,7 +43,7 @@ class FootprintFilterSet(ColumnFilterSet):
         "id": IDENTIFIER,
         "org_id": IDENTIFIER,
         "import_id": IDENTIFIER,
-        "in_bbox": BBOX,
+        "in_bbox": (Lookup("", parse_bbox, match_reach, STRING),),
         "repaired": (Lookup("", parse_boolean, match_repaired, BOOLEAN),),
     }
     sources = {"import_id": "import_record", "in_bbox": "geometry", "repaired": "repairs"}
@@ -33,5 +57,19 @@ class FootprintFilterSet(ColumnFilterSet):
 class HeatFilterSet(FootprintFilterSet):
     """`in_bbox` finds the points that lie in the box."""
 
+    columns = FootprintFilterSet.columns | {"in_bbox": BBOX}
     sources = FootprintFilterSet.sources | {"in_bbox": "point"}
     exempt = frozenset({"original_sha256", "simplified", "geometry"})
+
+
+class GridFilterSet(FootprintFilterSet):
+    """`in_bbox` clips cells, whose weights come from all footprints that reach into them."""
+
+    columns = FootprintFilterSet.columns | {
+        "in_bbox": (Lookup("", parse_bbox, lambda name, boxes: Q(), STRING),)
+    }
+
+
+def read_boxes(texts: Iterable[str]) -> list[tuple[float, float, float, float]]:
+    """West, south, east and north of each box; one that crosses ±180° is two."""
+    return [box.extent for text in texts for box in parse_bbox(text)]

@@ -1,4 +1,4 @@
-"""Heat: one weighted point for each footprint."""
+"""Heat: one weighted point for each footprint, and what all heat has in common."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -10,8 +10,22 @@ from psycopg import sql
 from config.api.streaming import join_blocks, stream_rows
 from footprints.models import Footprint
 
-FEATURE = sql.SQL(
+# Of the weights, beside their least and their largest.
+QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.99)
+# First what a legend needs, then the features: one statement, and so one snapshot.
+POINTS = sql.SQL(
     """
+    SELECT json_build_object(
+               'method', 'point',
+               'count', count(*),
+               'weight', CASE WHEN count(*) > 0 THEN
+                   json_build_object('min', 1, 'max', 1, 'sum', count(*), 'quantiles', {quantiles})
+               END,
+               'bbox', CASE WHEN count(*) > 0 THEN
+                   json_build_array(min(x), min(y), max(x), max(y))
+               END)::text
+      FROM ({rows}) AS footprint (id, org_id, at, area_m2, x, y)
+     UNION ALL
     SELECT '{{"type":"Feature","id":' || id ||
            ',"geometry":{{"type":"Point","coordinates":[' || x || ',' || y ||
            ']}},"properties":{{"org_id":' || org_id ||
@@ -20,15 +34,14 @@ FEATURE = sql.SQL(
       FROM ({rows}) AS footprint (id, org_id, at, area_m2, x, y)
     """
 )
-HEAD = b'{"type":"FeatureCollection","features":['
-TAIL = b"]}"
 
 
 def stream_points(footprints: QuerySet[Footprint]) -> Iterator[bytes]:
     """A GeoJSON FeatureCollection, in blocks, of one Point on each footprint's surface.
 
-    EPSG:4326; `area_m2` in m²; `weight` is 1. The first block is there before this returns, so
-    that a query that fails does so before an answer has begun.
+    EPSG:4326; `area_m2` in m²; `weight` is 1. The member `metadata` holds what a legend needs. The
+    first block is there before this returns, so that a query that fails does so before an answer
+    has begun.
     """
     rows = footprints.order_by().values_list(
         "id",
@@ -38,8 +51,18 @@ def stream_points(footprints: QuerySet[Footprint]) -> Iterator[bytes]:
         Func(F("point"), function="ST_X", output_field=FloatField()),
         Func(F("point"), function="ST_Y", output_field=FloatField()),
     )
-    blocks = join_blocks(stream_rows(rows, FEATURE), b",\n")
-    return chain([HEAD, next(blocks)], blocks, [TAIL])
+    quantiles = sql.SQL("json_build_object({})").format(
+        sql.SQL(", ").join(sql.SQL("{}, 1").format(str(share)) for share in QUANTILES)
+    )
+    return write_collection(stream_rows(rows, POINTS, quantiles=quantiles))
+
+
+def write_collection(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The metadata and then the features, each as a line of JSON, as one FeatureCollection."""
+    metadata = next(lines)
+    blocks = join_blocks(lines, b",\n")
+    head = b'{"type":"FeatureCollection","metadata":' + metadata + b',"features":[\n'
+    return chain([head, next(blocks)], blocks, [b"]}"])
 
 
 def list_org_ids(footprints: QuerySet[Footprint]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """The footprint: where an organisation was used, as a polygon."""
 
-from django.contrib.gis.db.models import MultiPolygonField, PointField
+from django.contrib.gis.db.models import MultiPolygonField, PointField, PolygonField
 from django.db import models
 from django.db.models import Q
 
 from imports.models import Import
+
+PIECE_VERTICES = 256  # at most in each; what has twice as many is cut into pieces
+HUGE_VERTICES = 2 * PIECE_VERTICES
 
 
 class Footprint(models.Model):
@@ -40,7 +43,32 @@ class Footprint(models.Model):
         indexes = (
             models.Index(name="footprint_when", fields=["source_event_timestamp"]),
             models.Index(name="footprint_import", fields=["import_record"]),
+            # All that heat needs: a tenth of the pages that the rows themselves fill.
+            models.Index(
+                name="footprint_heat",
+                fields=["id"],
+                include=["org_id", "source_event_timestamp", "area_m2", "point"],
+            ),
         )
 
     def __str__(self) -> str:
         return f"footprint {self.pk} of organisation {self.org_id}"
+
+
+class FootprintPiece(models.Model):
+    """A piece of a huge footprint's polygon (EPSG:4326), for spatial queries: to look at all of its
+    vertices again and again would take long."""
+
+    footprint = models.ForeignKey(
+        Footprint,
+        on_delete=models.DO_NOTHING,  # they go together, in one statement for a whole import
+        db_constraint=False,  # no key of footprints is unique without org_id
+        related_name="pieces",
+    )
+    org_id = models.BigIntegerField()
+    geometry = PolygonField()
+    # Edges are straight in degrees: those that were cut bend a little when they are projected.
+    whole_m2 = models.FloatField(help_text="m² of all pieces together, in EPSG:6933")
+
+    def __str__(self) -> str:
+        return f"piece {self.pk} of footprint {self.footprint_id}"

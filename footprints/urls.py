@@ -1,10 +1,19 @@
 """Addresses of footprints, below `/api/v1/`."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from footprints.views import FootprintViewSet
+from footprints.views import FootprintTileJsonView, FootprintTileView, FootprintViewSet
 
 router = SimpleRouter()
 router.register("footprints", FootprintViewSet, basename="footprint")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("footprints/tiles.json", FootprintTileJsonView.as_view(), name="footprint-tiles"),
+    path(
+        "footprints/tiles/<int:z>/<int:x>/<int:y>.mvt",
+        FootprintTileView.as_view(),
+        name="footprint-tile",
+    ),
+    *router.urls,
+]

@@ -1,31 +1,60 @@
 """Footprints over the API."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views.decorators.gzip import gzip_page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from config.api.caching import answer_unless_known
+from config.api.exports import FixedNegotiation
+from config.api.filtersets import parse_number
 from config.api.pagination import GeoJsonPagination
 from config.api.renderers import GeoJsonRenderer
-from footprints.filtersets import FootprintFilterSet, HeatFilterSet
+from footprints.filtersets import FootprintFilterSet, GridFilterSet, HeatFilterSet, read_boxes
+from footprints.grid import (
+    LARGEST_CELL_METRES,
+    SMALLEST_CELL_METRES,
+    CellTooSmall,
+    stream_cells,
+)
 from footprints.heatmap import list_org_ids, stream_points
 from footprints.models import Footprint
 from footprints.serializers import SERIALIZERS, FootprintSerializer, OrgIdsSerializer
+from footprints.tiles import Tile, describe_tiles, make_tile
+from imports.models import Import
+
+TILE_TYPE = "application/vnd.mapbox-vector-tile"
+TILE_SECONDS = 60  # for which a map need not ask again
 
 GEOMETRY = OpenApiParameter(
     "geometry",
     description="which form of the polygon: for drawing, whole and repaired, or as received",
     enum=list(SERIALIZERS),
     default="simplified",
+)
+METHOD = OpenApiParameter(
+    "method",
+    description="a point for each footprint, or cells",
+    enum=["point", "grid"],
+    default="point",
+)
+CELL = OpenApiParameter(
+    "cell", OpenApiTypes.NUMBER, description="with method=grid: the side of a cell in metres"
 )
 
 
@@ -60,20 +89,44 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
         raise ValidationError({"geometry": f"one of {', '.join(SERIALIZERS)}"})
 
     @extend_schema(
+        filters=True,
+        parameters=[METHOD, CELL],
         responses={(200, "application/geo+json"): OpenApiTypes.OBJECT},
-        description="One Point on each matching footprint's surface, all of them in one answer.",
+        description="Heat as Points with a `weight`, all of them in one answer, and what a legend "
+        "needs in `metadata`. `point`: one on each matching footprint's surface. `grid`: one in "
+        "the middle of each cell that footprints cover; each spreads a weight of 1 by area.",
     )
     @action(
         detail=False,
         pagination_class=None,
         filterset_class=HeatFilterSet,
-        extra_parameters=frozenset(),
+        extra_parameters=frozenset({"method", "cell"}),
     )
-    def heatmap(self, request: Request) -> StreamingHttpResponse:
+    @method_decorator(gzip_page)
+    def heatmap(self, request: Request) -> HttpResponseBase:
+        cell = read_cell(request.query_params)
+        if cell is not None:
+            self.filterset_class = GridFilterSet
         footprints = self.filter_queryset(Footprint.objects.all())
-        return StreamingHttpResponse(stream_points(footprints), content_type="application/geo+json")
+        return answer_unless_known(
+            request,
+            Import.objects.tell_version("footprints"),
+            lambda: self._stream_heat(footprints, cell),
+        )
 
-    @extend_schema(responses=OrgIdsSerializer)
+    def _stream_heat(
+        self, footprints: QuerySet[Footprint], cell: float | None
+    ) -> StreamingHttpResponse:
+        boxes = read_boxes(self.request.query_params.getlist("in_bbox"))
+        try:
+            blocks = (
+                stream_points(footprints) if cell is None else stream_cells(footprints, cell, boxes)
+            )
+        except CellTooSmall as error:
+            raise ValidationError({"cell": str(error)}, code="too_small") from error
+        return StreamingHttpResponse(blocks, content_type="application/geo+json")
+
+    @extend_schema(filters=True, responses=OrgIdsSerializer)
     @action(
         detail=False,
         url_path="org-ids",
@@ -84,3 +137,68 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
     def org_ids(self, request: Request) -> Response:
         """The organisations that have matching footprints."""
         return Response(list_org_ids(self.filter_queryset(Footprint.objects.all())))
+
+
+def read_cell(parameters: Mapping[str, str]) -> float | None:
+    """The side of the grid's cells in metres; None where no grid is asked for. Raises
+    ValidationError."""
+    method, text = parameters.get("method", "point"), parameters.get("cell")
+    if method not in {"point", "grid"}:
+        raise ValidationError({"method": "point or grid"})
+    if method == "point":
+        if text is not None:
+            raise ValidationError({"cell": "goes with method=grid only"})
+        return None
+    if text is None:
+        raise ValidationError({"cell": "needed with method=grid: metres"})
+    try:
+        cell = float(parse_number(text))
+    except ValueError as error:
+        raise ValidationError({"cell": str(error)}) from error
+    if not SMALLEST_CELL_METRES <= cell <= LARGEST_CELL_METRES:
+        detail = f"from {SMALLEST_CELL_METRES:.0f} to {LARGEST_CELL_METRES:.0f} metres"
+        raise ValidationError({"cell": detail})
+    return cell
+
+
+class FootprintTileView(GenericAPIView[Footprint]):
+    """A vector tile of the matching footprints' points, from zoom 10 on with outlines."""
+
+    queryset = Footprint.objects.all()
+    filterset_class = HeatFilterSet
+    pagination_class = None
+    content_negotiation_class = FixedNegotiation
+
+    @extend_schema(
+        operation_id="footprints_tile",
+        filters=True,
+        responses={(200, TILE_TYPE): OpenApiTypes.BINARY},
+    )
+    @method_decorator(gzip_page)
+    def get(self, request: Request, z: int, x: int, y: int) -> HttpResponseBase:
+        try:
+            tile = Tile(z, x, y)
+        except ValueError as error:
+            raise NotFound(str(error)) from error
+        footprints = self.filter_queryset(self.get_queryset())
+        return answer_unless_known(
+            request,
+            Import.objects.tell_version("footprints"),
+            lambda: HttpResponse(make_tile(footprints, tile), content_type=TILE_TYPE),
+            max_age=TILE_SECONDS,
+        )
+
+
+class FootprintTileJsonView(GenericAPIView[Footprint]):
+    """TileJSON of the tiles, for the same filters."""
+
+    queryset = Footprint.objects.all()
+    filterset_class = HeatFilterSet
+    pagination_class = None
+
+    @extend_schema(operation_id="footprints_tiles", filters=True, responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        footprints = self.filter_queryset(self.get_queryset())
+        query = request.META["QUERY_STRING"]
+        url = request.build_absolute_uri("tiles/{z}/{x}/{y}.mvt")
+        return Response(describe_tiles(footprints, f"{unquote(url)}{query and '?'}{query}"))

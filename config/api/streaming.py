@@ -1,6 +1,6 @@
 """All the rows of a query as one stream, in one statement and so in one snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from django.db import connections
@@ -10,14 +10,17 @@ from psycopg import sql
 BLOCK_BYTES = 2**16
 
 
-def stream_rows(rows: QuerySet[Any], template: sql.SQL) -> Iterator[bytes]:
-    """The lines of `COPY (template) TO STDOUT`, with the query of `rows` put in as `{rows}`.
+def stream_rows(
+    rows: QuerySet[Any], template: sql.SQL, **parts: sql.Composable
+) -> Generator[bytes, None, None]:
+    """The lines of `COPY (template) TO STDOUT`, with the query of `rows` put in as `{rows}`, and
+    `parts` by their names.
 
     Each line comes without its end. COPY's text form escapes backslashes and control characters:
     the template must yield one column of text that holds none.
     """
     with connections[rows.db].cursor() as cursor:
-        query = template.format(rows=inline_query(cursor, rows))
+        query = template.format(rows=inline_query(cursor, rows), **parts)
         with cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
             for line in copy:
                 yield bytes(line)[:-1]

@@ -1,15 +1,19 @@
 """Footprints over the API."""
 
+import gzip
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from django.http import StreamingHttpResponse
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from footprints.models import Footprint
+from footprints.models import Footprint, FootprintPiece
+from imports.jobs import create_import, delete_import, run_import
 from tests.factories.footprints import FootprintFactory
+from tests.files import write_file, write_row
 
 pytestmark = pytest.mark.django_db
 
@@ -232,3 +236,117 @@ def test_reading_needs_a_login_where_anonymous_access_is_not_given(settings: Set
 
     for path in ("", "heatmap/", "org-ids/"):
         assert APIClient().get(URL + path).status_code == 401
+
+
+# What heat has besides
+
+
+def read_collection(api: APIClient, query: str = "", **headers: str) -> dict[str, object]:
+    response = api.get(f"{URL}heatmap/?{query}", headers=headers)
+    assert isinstance(response, StreamingHttpResponse)
+    data = b"".join(response.streaming_content)
+    if response.get("Content-Encoding") == "gzip":
+        data = gzip.decompress(data)
+    collection: dict[str, object] = json.loads(data)
+    return collection
+
+
+def test_heat_tells_what_a_legend_needs(api: APIClient, footprints: list[Footprint]) -> None:
+    assert read_collection(api, "org_id=1")["metadata"] == {
+        "method": "point",
+        "count": 2,
+        "weight": {
+            "min": 1,
+            "max": 1,
+            "sum": 2,
+            "quantiles": {"0.25": 1, "0.5": 1, "0.75": 1, "0.9": 1, "0.99": 1},
+        },
+        "bbox": [13.005, 52.005, 179.505, 52.005],
+    }
+    assert read_collection(api, "org_id=99") == {
+        "type": "FeatureCollection",
+        "metadata": {"method": "point", "count": 0, "weight": None, "bbox": None},
+        "features": [],
+    }
+
+
+def test_heat_is_packed_for_who_takes_it(api: APIClient, footprints: list[Footprint]) -> None:
+    packed = read_collection(api, **{"Accept-Encoding": "gzip"})
+
+    assert packed == read_collection(api)
+    response = api.get(f"{URL}heatmap/", headers={"Accept-Encoding": "gzip"})
+    assert response["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("query", ["", "method=grid&cell=5000"])
+def test_heat_is_not_sent_again_while_nothing_changes(
+    api: APIClient, footprints: list[Footprint], query: str
+) -> None:
+    etag = api.get(f"{URL}heatmap/?{query}")["ETag"]
+
+    same = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": etag})
+    weak = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": f"W/{etag}"})
+    other = api.get(f"{URL}heatmap/?{query}&org_id=1", headers={"If-None-Match": etag})
+    FootprintFactory()
+    changed = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": etag})
+
+    assert (same.status_code, weak.status_code) == (304, 304)
+    assert (other.status_code, changed.status_code) == (200, 200)
+
+
+def test_deleting_an_import_is_a_change(api: APIClient) -> None:
+    first, second = FootprintFactory(), FootprintFactory()
+    before = api.get(f"{URL}heatmap/")["ETag"]
+
+    second.delete()
+    second.import_record.delete()
+
+    assert first.import_record_id != second.import_record_id
+    assert api.get(f"{URL}heatmap/")["ETag"] != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_box_that_only_the_bounds_of_a_huge_footprint_reach_does_not_find_it(
+    api: APIClient, tmp_path: Path
+) -> None:
+    """Two arms, along the west and along the south side of its bounds."""
+    steps = [n / 1_000 for n in range(1_001)]
+    ring = [
+        *([10, 50 + step] for step in reversed(steps)),
+        *([10 + step, 50] for step in steps[1:]),
+        [11, 50.1],
+        [10.1, 50.1],
+        [10.1, 51],
+        [10, 51],
+    ]
+    file = tmp_path / "file.csv"
+    text = json.dumps({"coordinates": [ring]})
+    file.write_bytes(write_file([write_row(1, text)]))
+    run_import(create_import("footprints", str(file)).pk)
+    assert FootprintPiece.objects.count() > 1
+
+    def count(box: str) -> int:
+        answer = api.get(f"{URL}?in_bbox={box}&count=exact").json()
+        assert answer["count"] == len(answer["features"])
+        found: int = answer["count"]
+        return found
+
+    assert count("10.5,50.5,10.6,50.6") == 0
+    assert count("10.05,50.5,10.06,50.6") == 1
+    assert count("10.5,50.05,12,52") == 1
+    assert count("9,49,12,52") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pieces_go_with_their_footprints(tmp_path: Path) -> None:
+    ring = [[10 + n / 1_000, 50] for n in range(1_001)]
+    file = tmp_path / "file.csv"
+    text = json.dumps({"coordinates": [[*ring, [11, 51], ring[0]]]})
+    file.write_bytes(write_file([write_row(1, text)]))
+    record = create_import("footprints", str(file))
+    run_import(record.pk)
+    assert FootprintPiece.objects.exists()
+
+    delete_import(record.pk)
+
+    assert not FootprintPiece.objects.exists()
