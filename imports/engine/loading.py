@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import psycopg
@@ -22,6 +22,7 @@ from imports.engine.leasing import (
     connect,
     is_transient,
 )
+from imports.engine.preparing import Preparer
 from imports.engine.records import Chunk, Dataset
 
 logger = logging.getLogger(__name__)
@@ -136,6 +137,11 @@ class _Loader:
 
     def __init__(self, target: Target, stop: threading.Event) -> None:
         self._target = target
+        self._dataset = target.dataset
+        self._preparer: Preparer | None = None
+        if self._dataset.prepare:
+            self._preparer = Preparer(self._dataset.prepare)
+            self._dataset = replace(self._dataset, prepare=self._preparer.run)
         self._stop = stop
         self._connection: Connection | None = None
 
@@ -148,7 +154,7 @@ class _Loader:
                 if not is_transient(error) or self._stop.is_set():
                     raise
                 logger.warning("chunk %d is tried again: %s", chunk.seq, error)
-            self.close()
+            self._disconnect()
             self._stop.wait(pause)
         return self._try(chunk)
 
@@ -160,7 +166,7 @@ class _Loader:
             if done := find_committed(self._connection, target.lease.import_id, chunk):
                 return done
         try:
-            return copy_chunk(self._connection, target.lease, target.dataset, target.header, chunk)
+            return copy_chunk(self._connection, target.lease, self._dataset, target.header, chunk)
         except errors.UniqueViolation:
             # Or it was done only after that look, by a backend that outlived its connection.
             if done := find_committed(self._connection, target.lease.import_id, chunk):
@@ -168,6 +174,11 @@ class _Loader:
             raise
 
     def close(self) -> None:
+        self._disconnect()
+        if self._preparer is not None:
+            self._preparer.close()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -6,7 +6,7 @@ import json
 import pytest
 import shapely
 
-from footprints.datasets import STAGING_COLUMNS, parse_org_id, prepare_chunk
+from footprints.preparing import STAGING_COLUMNS, parse_org_id, prepare_chunk
 from imports.engine.records import Prepared
 from tests.files import draw_ring, write_row, write_square
 from tests.imports.chunks import make_chunk

@@ -8,8 +8,8 @@ from itertools import islice
 
 import pytest
 
-from footprints.datasets import prepare_chunk
 from footprints.polygons import PolygonError, repair_polygon
+from footprints.preparing import prepare_chunk
 from footprints.samples import BAD_KINDS, HEADER, bad_row, write_footprints
 from tests.imports.chunks import make_chunk
 
