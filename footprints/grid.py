@@ -6,18 +6,19 @@ is the sum of the shares of the footprints' areas that lie in it: all weights to
 as there are footprints.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
 
+import numpy as np
 from django.contrib.gis.db.models import GeometryField
 from django.contrib.gis.geos import Polygon
 from django.db import connections
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
+from numpy.typing import NDArray
 from psycopg import sql
 
 from config.api.streaming import inline_query, stream_rows
@@ -31,7 +32,6 @@ LARGEST_CELL_METRES = 5_000_000.0  # an eighth of the equator
 # Pairs of a footprint's part and a cell that it may reach into; a second's work for 40,000 or so.
 MAX_PAIRS = 200_000
 WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
-CANDIDATES = 16  # cell sizes that are tried at once for the smallest that will do
 
 # Parts, since the box around a footprint at ±180° is as wide as the world. `is_whole` means that
 # the part is all of its footprint, and weighs 1 without being measured.
@@ -82,13 +82,12 @@ REACHED = sql.SQL(
                             AND floor(y0 / cell) = floor(y1 / cell)) AS told (is_single)
     """
 )
-COUNT = sql.SQL(
+BOUNDS = sql.SQL(
     """
-    WITH {placed},
-    size AS (SELECT unnest({cells}::double precision[]) AS cell),
-    reached AS ({reached})
-    SELECT size.cell, coalesce(sum(squares) FILTER (WHERE NOT is_single), 0)
-      FROM size LEFT JOIN reached USING (cell) GROUP BY 1 ORDER BY 1
+    WITH {placed}
+    SELECT x0, y0, x1, y1, west, south, east, north
+      FROM placed JOIN box ON x1 >= west - {margin} AND x0 <= east + {margin}
+                          AND y1 >= south - {margin} AND y0 <= north + {margin}
     """
 )
 # First the pairs, of which too many yield nothing more, then the metadata, then the features.
@@ -247,30 +246,27 @@ def find_smallest_cell(
 ) -> float | None:
     """The smallest size in whole metres above `cell` that does not make too many pairs, or nearly:
     a few larger ones may make more. None where none will do."""
-    sizes = [math.floor(cell), *(math.ceil(cell * 2**step) for step in range(1, 24))]
-    low, high = _narrow(rows, boxes, sizes)
-    while high and high - low > 1:
-        step = max(1, (high - low) // CANDIDATES)
-        low, high = _narrow(rows, boxes, [*range(low, high, step), high])
+    with connections[rows.db].cursor() as cursor:
+        margin = sql.Literal(LARGEST_CELL_METRES)
+        cursor.execute(BOUNDS.format(placed=write_placed(rows, boxes), margin=margin))
+        bounds = np.array(cursor.fetchall(), np.float64).T
+    low, high = math.floor(cell), math.ceil(2 * cell)
+    while count_pairs(bounds, high) > MAX_PAIRS:
+        low, high = high, 2 * high
+        if low > LARGEST_CELL_METRES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        is_enough = count_pairs(bounds, middle) <= MAX_PAIRS
+        low, high = (low, middle) if is_enough else (middle, high)
     return high
 
 
-def _narrow(
-    rows: QuerySet[Footprint, Any], boxes: Sequence[Box], sizes: Sequence[int]
-) -> tuple[int, int | None]:
-    """The first of the sizes, but for the first of all, that will do, and the one before it."""
-    counts = count_pairs(rows, boxes, sizes)
-    found = (pair for pair in itertools.pairwise(sizes) if counts[pair[1]] <= MAX_PAIRS)
-    return next(found, (sizes[-1], None))
-
-
-def count_pairs(
-    rows: QuerySet[Footprint, Any], boxes: Sequence[Box], sizes: Sequence[int]
-) -> dict[int, int]:
-    """How many pairs each size would make."""
-    with connections[rows.db].cursor() as cursor:
-        query = COUNT.format(
-            placed=write_placed(rows, boxes), reached=REACHED, cells=sql.Literal(list(sizes))
-        )
-        cursor.execute(query)
-        return {int(size): int(count) for size, count in cursor.fetchall()}
+def count_pairs(bounds: NDArray[np.float64], cell: float) -> int:
+    """How many pairs cells of that size would make: as `squares` are counted above."""
+    x0, y0, x1, y1, west, south, east, north = bounds
+    is_single = (x0 // cell == x1 // cell) & (y0 // cell == y1 // cell)
+    columns = np.minimum(x1, east + cell) // cell - np.maximum(x0, west - cell) // cell + 1
+    lines = np.minimum(y1, north + cell) // cell - np.maximum(y0, south - cell) // cell + 1
+    is_near = (columns > 0) & (lines > 0)
+    return int((columns * lines)[is_near & ~is_single].sum())
