@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from environment import clean_environment
 from figures import PAGE, fill, read_page
+from footprint_bench import measure_heatmap, measure_ingest
 from import_bench import DISK_BYTES_PER_ROW, STREAM_DISK_SHARE, measure_all, measure_stream
 from machine import (
     CHECKOUT,
@@ -28,7 +29,19 @@ from machine import (
 from running import guard
 from stores import make_enterable
 from supervisor import Supervisor, kill_leftovers, say
-from workbench import LOCAL, LOGS, Options, make_environment, make_fresh_home, remove_stores, start
+from workbench import (
+    LOCAL,
+    LOGS,
+    Bench,
+    Options,
+    make_environment,
+    make_fresh_home,
+    remove_stores,
+    start,
+)
+
+# A generated footprint in the file, the staging table, the table with its indexes, and the log.
+FOOTPRINT_DISK_BYTES = 20_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,10 +58,22 @@ def read_options(arguments: Sequence[str]) -> Options:
     stream = "the memory that a file of this size takes, and nothing else"
     imports.add_argument("--stream-gb", type=float, default=0.0, metavar="GB", help=stream)
     imports.add_argument("--without-pgloader", action="store_true")
-    imports.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
-    found = parser.parse_args(arguments)
-    pgloader = not found.without_pgloader
-    return Options(found.rows, found.rounds, found.stream_gb, pgloader, found.output.resolve())
+    heatmap = commands.add_parser("heatmap", help="heat and tiles beside SQL, a serializer, tipg")
+    heatmap.add_argument("--rows", type=read_count, default=200_000)
+    heatmap.add_argument("--rounds", type=read_count, default=3)
+    ingest = commands.add_parser("ingest", help="the ingest of footprints beside shapely alone")
+    ingest.add_argument("--rows", type=read_count, default=1_000_000)
+    for command in (imports, heatmap, ingest):
+        command.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
+    found = vars(parser.parse_args(arguments))
+    return Options(
+        command=found["command"],
+        rows=found["rows"],
+        rounds=found.get("rounds", 1),
+        stream_gb=found.get("stream_gb", 0.0),
+        with_pgloader=not found.get("without_pgloader", True),
+        output=found["output"].resolve(),
+    )
 
 
 def read_count(text: str) -> int:
@@ -72,18 +97,26 @@ def run(options: Options) -> int:
         cleaning.callback(remove_stores, home)
         check_disk(home.data, count_disk_bytes(options))
         bench = start(Workshop(supervisor, LOGS, make_environment(home)), home)
-        measure = measure_stream if options.stream_gb else measure_all
-        report(options, measure(bench, options))
+        report(options, choose_measure(options)(bench, options))
     return 0
 
 
+def choose_measure(options: Options) -> Callable[[Bench, Options], str]:
+    if options.stream_gb:
+        return measure_stream
+    return {"import": measure_all, "heatmap": measure_heatmap, "ingest": measure_ingest}[
+        options.command
+    ]
+
+
 def count_disk_bytes(options: Options) -> int:
-    size = int(options.stream_gb * 1e9 * STREAM_DISK_SHARE) or options.rows * DISK_BYTES_PER_ROW
+    row_bytes = DISK_BYTES_PER_ROW if options.command == "import" else FOOTPRINT_DISK_BYTES
+    size = int(options.stream_gb * 1e9 * STREAM_DISK_SHARE) or options.rows * row_bytes
     return size + LEAST_FREE_BYTES
 
 
 def marker_of(options: Options) -> str:
-    return "bin/bench import --stream-gb" if options.stream_gb else "bin/bench import"
+    return f"bin/bench {options.command}{' --stream-gb' if options.stream_gb else ''}"
 
 
 def report(options: Options, content: str) -> None:

@@ -45,6 +45,9 @@ WORKER_START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Options:
+    """What was asked for: the command, and of what size."""
+
+    command: str
     rows: int
     rounds: int
     stream_gb: float

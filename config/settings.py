@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 # Lets Django's classes take type arguments (`ModelAdmin[Import]`) at run time too.
 django_stubs_ext.monkeypatch()
 
+CONNECTION_SECONDS = 60  # for which a thread keeps its connection to the database
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -63,6 +64,9 @@ def read_database(name: str) -> dict[str, Any]:
     return database | {
         "ENGINE": "django.contrib.gis.db.backends.postgis",
         "HOST": options.pop("host", database["HOST"]),
+        # A new connection costs as much as a page: PostGIS is loaded anew for each.
+        "CONN_MAX_AGE": CONNECTION_SECONDS,
+        "CONN_HEALTH_CHECKS": True,
     }
 
 

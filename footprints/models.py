@@ -1,11 +1,14 @@
 """The footprint: where an organisation was used, as a polygon."""
 
 from django.contrib.gis.db.models import MultiPolygonField, PointField, PolygonField
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import Q
 
 from imports.models import Import
 
+# What heat and tiles are usually filtered by, and show.
+FILTERED = ("org_id", "source_event_timestamp", "area_m2")
 PIECE_VERTICES = 256  # at most in each; what has twice as many is cut into pieces
 HUGE_VERTICES = 2 * PIECE_VERTICES
 
@@ -17,9 +20,9 @@ class Footprint(models.Model):
     source_event_timestamp = models.DateTimeField()
     original = models.TextField(help_text="the polygon's text exactly as received")
     original_sha256 = models.BinaryField(max_length=32)
-    geometry = MultiPolygonField(help_text="valid, split at the antimeridian")
+    geometry = MultiPolygonField(help_text="valid, split at the antimeridian", spatial_index=False)
     simplified = MultiPolygonField(help_text="for drawing", spatial_index=False)
-    point = PointField(help_text="on the surface")
+    point = PointField(help_text="on the surface", spatial_index=False)
     area_m2 = models.FloatField()
     vertex_count = models.BigIntegerField()
     original_vertex_count = models.BigIntegerField()
@@ -43,12 +46,12 @@ class Footprint(models.Model):
         indexes = (
             models.Index(name="footprint_when", fields=["source_event_timestamp"]),
             models.Index(name="footprint_import", fields=["import_record"]),
-            # All that heat needs: a tenth of the pages that the rows themselves fill.
-            models.Index(
-                name="footprint_heat",
-                fields=["id"],
-                include=["org_id", "source_event_timestamp", "area_m2", "point"],
-            ),
+            # All that heat and tiles need, in a tenth of the pages that the rows themselves fill.
+            models.Index(name="footprint_heat", fields=["id"], include=[*FILTERED, "point"]),
+            # The key itself is a box of rounded numbers: the point is included to be read.
+            # The outlines of a tile are the largest in it, of which alone the rows are read.
+            GistIndex(name="footprint_where", fields=["geometry"], include=["id", "area_m2"]),
+            GistIndex(name="footprint_point", fields=["point"], include=["id", *FILTERED, "point"]),
         )
 
     def __str__(self) -> str:

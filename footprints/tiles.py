@@ -23,38 +23,49 @@ EXTENT = 4096  # the units of a tile's side (MVT 2.1, 4.1)
 BUFFER = 64  # beyond the tile's side, so that outlines have no seam
 # Of the outlines in a tile the largest, until there are so many or so many vertices, at 2 to 4
 # bytes each: with all points that stays below 500 KB.
-MAX_OUTLINES = 2_000
+MAX_OUTLINES = 500
 MAX_OUTLINE_VERTICES = 60_000
 
 MERCATOR_LATITUDE = 85.0511287798  # where Web Mercator's square ends
+HALF_WORLD_METRES = 20_037_508.342789244  # of EPSG:3857
 WORLD = (-180.0, -MERCATOR_LATITUDE, 180.0, MERCATOR_LATITUDE)
 
-# A point's column and row are the same reckoning for every tile: it is in one of them, also where
-# it lies on an edge. By the formula of Web Mercator, which is three times as fast as ST_Transform.
+# A point's square is the same reckoning for every tile: it is in one of them, also where it lies on
+# an edge. By the formula of Web Mercator, which is three times as fast as ST_Transform. Squares of
+# other tiles, of points at the edges, are left out only after all are counted: before, the planner
+# would expect few points, and sort them.
 POINTS = sql.SQL(
     """
     WITH cluster AS MATERIALIZED (
-        SELECT min(id) AS id, count(*) AS weight,
-               ST_MakePoint(floor(avg(across - {x}) * {extent}),
-                            floor(avg(down - {y}) * {extent})) AS geom
+        SELECT square_x, square_y, min(id) AS id, count(*) AS weight,
+               avg(across) AS across, avg(down) AS down
           FROM (
-              SELECT id, (ST_X(point) + 180) / 360 * {tiles} AS across,
-                     (0.5 - ln(tan(radians(45 + ST_Y(point) / 2))) / (2 * pi())) * {tiles} AS down
-                FROM ({rows}) AS footprint (id, point)
+              SELECT id, across, down, floor(down * {squares}) AS square_y,
+                     least(floor(across * {squares}), {tiles} * {squares} - 1) AS square_x
+                FROM (
+                    SELECT id, (ST_X(point) + 180) / 360 * {tiles} AS across,
+                           (0.5 - ln(tan(radians(45 + ST_Y(point) / 2))) / (2 * pi())) * {tiles}
+                               AS down
+                      FROM ({rows}) AS footprint (id, point)
+                ) AS projected
           ) AS placed
-         WHERE least(floor(across), {tiles} - 1) = {x} AND floor(down) = {y}
-         GROUP BY floor(across * {squares}), floor(down * {squares})
+         GROUP BY square_x, square_y
     )
     SELECT ST_AsMVT(feature, 'points', {extent}, 'geom', 'id') FROM (
         SELECT footprint.id, weight, org_id,
                btrim(to_json(source_event_timestamp AT TIME ZONE 'UTC')::text, '"') || 'Z'
                    AS source_event_timestamp,
-               area_m2, geom
+               area_m2,
+               ST_MakePoint(floor((across - {x}) * {extent}),
+                            floor((down - {y}) * {extent})) AS geom
           FROM cluster
           LEFT JOIN footprints_footprint AS footprint ON footprint.id = cluster.id AND weight = 1
+         WHERE floor(square_x / {squares}) = {x} AND floor(square_y / {squares}) = {y}
     ) AS feature
     """
 )
+# Three times as fast as ST_AsMVTGeom, which looks whether rounding made a polygon invalid; its
+# outline is drawn all the same. Shells are wound as the specification has it (MVT 2.1, 4.3.3.3).
 OUTLINES = sql.SQL(
     """
     SELECT ST_AsMVT(feature, 'outlines', {extent}, 'geom', 'id') FROM (
@@ -62,12 +73,13 @@ OUTLINES = sql.SQL(
             SELECT id, org_id, area_m2, geom,
                    sum(ST_NPoints(geom)) OVER (ORDER BY area_m2 DESC, id) AS vertices
               FROM (
-                  SELECT id, org_id, area_m2, ST_AsMVTGeom(
+                  SELECT id, org_id, area_m2, ST_ForcePolygonCCW(ST_SnapToGrid(ST_TransScale(
                              ST_Transform(ST_ClipByBox2D(simplified, {box}::geometry::box2d), 3857),
-                             ST_TileEnvelope({z}, {x}, {y}), {extent}, {buffer}
-                         ) AS geom
+                             -{west}, -{north}, {scale}, -{scale}
+                         ), 1)) AS geom
                     FROM ({rows}) AS footprint (id, org_id, area_m2, simplified)
-              ) AS drawn WHERE geom IS NOT NULL
+                  OFFSET 0 -- or each would be drawn twice
+              ) AS drawn WHERE NOT ST_IsEmpty(geom)
         ) AS counted WHERE vertices <= {most_vertices}
     ) AS feature
     """
@@ -93,6 +105,11 @@ class Tile:
         """How many tiles lie beside each other."""
         return 1 << self.z
 
+    @property
+    def metres(self) -> float:
+        """The length of its side, in metres of EPSG:3857."""
+        return 2 * HALF_WORLD_METRES / self.count
+
 
 def make_tile(footprints: QuerySet[Footprint], tile: Tile) -> bytes:
     """A Mapbox vector tile (MVT 2.1) of at most 500 KB.
@@ -117,7 +134,9 @@ def _encode(rows: QuerySet[Footprint, Any], template: sql.SQL, tile: Tile) -> by
                 x=sql.Literal(tile.x),
                 y=sql.Literal(tile.y),
                 extent=sql.Literal(EXTENT),
-                buffer=sql.Literal(BUFFER),
+                west=sql.Literal(tile.x * tile.metres - HALF_WORLD_METRES),
+                north=sql.Literal(HALF_WORLD_METRES - tile.y * tile.metres),
+                scale=sql.Literal(EXTENT / tile.metres),
                 squares=sql.Literal(SQUARES),
                 tiles=sql.Literal(tile.count),
                 box=sql.Literal(draw_box(tile, BUFFER).hexewkb.decode()),
@@ -135,8 +154,9 @@ def _select_points(footprints: QuerySet[Footprint], tile: Tile) -> QuerySet[Foot
 
 def _select_outlines(footprints: QuerySet[Footprint], tile: Tile) -> QuerySet[Footprint, Any]:
     inside = footprints.filter(geometry__bboverlaps=draw_box(tile, BUFFER))
-    largest = inside.order_by(F("area_m2").desc(), "id")[:MAX_OUTLINES]
-    return largest.values_list("id", "org_id", "area_m2", "simplified")
+    largest = inside.order_by(F("area_m2").desc(), "id").values("id")[:MAX_OUTLINES]
+    rows = Footprint.objects.using(footprints.db).filter(id__in=largest)
+    return rows.values_list("id", "org_id", "area_m2", "simplified")
 
 
 def draw_box(tile: Tile, buffer: int) -> Polygon:

@@ -32,7 +32,13 @@ CONTENT = b"a,b\n1,2\n3,4\n"
 
 
 def make_options(**changes: object) -> Options:
-    values = {"rows": 10, "rounds": 1, "stream_gb": 0.0, "with_pgloader": False}
+    values = {
+        "command": "import",
+        "rows": 10,
+        "rounds": 1,
+        "stream_gb": 0.0,
+        "with_pgloader": False,
+    }
     return Options(**values | {"output": Path("page.md")} | changes)  # type: ignore[arg-type]
 
 

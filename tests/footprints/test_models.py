@@ -37,3 +37,18 @@ def test_every_unique_key_contains_the_distribution_column() -> None:
         keys = dict(cursor.fetchall())
 
     assert keys == {"footprints_footprint_pkey": True, "footprint_once": True}
+
+
+def test_indexes_of_places_hold_what_is_read_with_them() -> None:
+    """GeoDjango would leave it out without a word, and each tile read the rows instead."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT indexrelid::regclass::text, indnatts - indnkeyatts FROM pg_index
+             WHERE indrelid = 'footprints_footprint'::regclass AND indnatts > indnkeyatts
+             ORDER BY 1
+            """
+        )
+        included = dict(cursor.fetchall())
+
+    assert included == {"footprint_heat": 4, "footprint_point": 5, "footprint_where": 2}
