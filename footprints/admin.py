@@ -3,20 +3,46 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from footprints.filtersets import match_repaired
 from footprints.models import Footprint
 from imports.admin import ReadOnlyAdmin
 
 
+class RepairedFilter(admin.SimpleListFilter):
+    """Whether anything of the polygon had to be repaired."""
+
+    title = "repaired"
+    parameter_name = "repaired"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("true", "Yes"), ("false", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Footprint]) -> QuerySet[Footprint]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(match_repaired("repairs", self.value() == "true"))
+
+
 @admin.register(Footprint)
 class FootprintAdmin(ReadOnlyAdmin):
-    list_display = ("id", "org_id", "source_event_timestamp", "area_m2", "vertex_count", "repaired")
-    list_filter = ("source_event_timestamp",)
+    list_display = (
+        "id",
+        "org_id",
+        "source_event_timestamp",
+        "area_m2",
+        "original_vertex_count",
+        "vertex_count",
+        "repaired",
+        "area_change",
+    )
+    list_filter = (RepairedFilter, "source_event_timestamp")
     search_fields = ("=org_id",)
     ordering = ("-id",)
     fields = (
