@@ -7,7 +7,7 @@ as there are footprints.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -175,7 +175,7 @@ class CellTooSmall(ValueError):
 
 def stream_cells(
     footprints: QuerySet[Footprint], cell: float, boxes: Sequence[Box] = ()
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """A GeoJSON FeatureCollection, in blocks, of one Point in the middle of each cell that any of
     the footprints covers, with its `weight`. EPSG:4326; `cell` is the length of a cell's side in
     metres. With `boxes` (west, south, east, north in degrees) only cells whose middle is in one.

@@ -1,7 +1,6 @@
 """Heat: one weighted point for each footprint, and what all heat has in common."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from django.db.models import F, FloatField, Func, QuerySet
@@ -36,7 +35,7 @@ POINTS = sql.SQL(
 )
 
 
-def stream_points(footprints: QuerySet[Footprint]) -> Iterator[bytes]:
+def stream_points(footprints: QuerySet[Footprint]) -> Generator[bytes, None, None]:
     """A GeoJSON FeatureCollection, in blocks, of one Point on each footprint's surface.
 
     EPSG:4326; `area_m2` in m²; `weight` is 1. The member `metadata` holds what a legend needs. The
@@ -57,12 +56,21 @@ def stream_points(footprints: QuerySet[Footprint]) -> Iterator[bytes]:
     return write_collection(stream_rows(rows, POINTS, quantiles=quantiles))
 
 
-def write_collection(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The metadata and then the features, each as a line of JSON, as one FeatureCollection."""
+def write_collection(lines: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """The metadata and then the features, each as a line of JSON, as one FeatureCollection.
+
+    Closing it ends the query where a client goes away.
+    """
     metadata = next(lines)
     blocks = join_blocks(lines, b",\n")
     head = b'{"type":"FeatureCollection","metadata":' + metadata + b',"features":[\n'
-    return chain([head, next(blocks)], blocks, [b"]}"])
+    return _write_blocks(head + next(blocks), blocks)
+
+
+def _write_blocks(first: bytes, others: Iterator[bytes]) -> Generator[bytes, None, None]:
+    yield first
+    yield from others
+    yield b"]}"
 
 
 def list_org_ids(footprints: QuerySet[Footprint]) -> dict[str, Any]:

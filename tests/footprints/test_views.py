@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from footprints.heatmap import stream_points
 from footprints.models import Footprint, FootprintPiece
 from imports.jobs import create_import, delete_import, run_import
 from tests.factories.footprints import FootprintFactory
@@ -350,3 +351,18 @@ def test_pieces_go_with_their_footprints(tmp_path: Path) -> None:
     delete_import(record.pk)
 
     assert not FootprintPiece.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_is_free_when_a_client_goes_away_in_the_middle() -> None:
+    first = FootprintFactory()
+    Footprint.objects.bulk_create(
+        FootprintFactory.build(import_record=first.import_record, org_id=n, lon=13, lat=52)
+        for n in range(1_000, 4_000)
+    )
+    blocks = stream_points(Footprint.objects.all())
+    next(blocks)
+
+    blocks.close()
+
+    assert Footprint.objects.count() == 3_001
