@@ -145,6 +145,7 @@ def measure_heat(bench: Bench) -> tuple[float, float]:
         response = connection.getresponse()
         block = response.read(1)
         first = time.monotonic() - began
+        last = block
         while block := response.read(BLOCK_BYTES):
             last = block
         whole = time.monotonic() - began

@@ -59,6 +59,8 @@ def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) 
         """,
         [PIECE_VERTICES, staging.import_id, HUGE_VERTICES],
     )
+    if cursor.rowcount:
+        cursor.execute("ANALYZE footprints_footprintpiece")
     cursor.execute(sql.SQL("DROP TABLE {}").format(staging.table))
     return rows_added
 

@@ -62,14 +62,17 @@ class HeatFilterSet(FootprintFilterSet):
     exempt = frozenset({"original_sha256", "simplified", "geometry"})
 
 
-class GridFilterSet(FootprintFilterSet):
-    """`in_bbox` clips cells, whose weights come from all footprints that reach into them."""
+def match_all(name: str, boxes: tuple[GEOSGeometry, ...]) -> Q:
+    """Cells at a box's edge are weighed whole: which footprints they need depends on their size."""
+    return Q()
 
-    columns = FootprintFilterSet.columns | {
-        "in_bbox": (Lookup("", parse_bbox, lambda name, boxes: Q(), STRING),)
-    }
+
+class GridFilterSet(FootprintFilterSet):
+    """`in_bbox` is checked here, and clips the cells when they are made."""
+
+    columns = FootprintFilterSet.columns | {"in_bbox": (Lookup("", parse_bbox, match_all, STRING),)}
 
 
 def read_boxes(texts: Iterable[str]) -> list[tuple[float, float, float, float]]:
-    """West, south, east and north of each box; one that crosses ±180° is two."""
-    return [box.extent for text in texts for box in parse_bbox(text)]
+    """West, south, east and north of each box, each once; one that crosses ±180° is two."""
+    return list({box.extent: None for text in texts for box in parse_bbox(text)})

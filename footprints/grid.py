@@ -7,7 +7,8 @@ as there are footprints.
 """
 
 import math
-from collections.abc import Generator, Sequence
+from array import array
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from config.api.streaming import inline_query, stream_rows
-from footprints.heatmap import QUANTILES, write_collection
+from footprints.heatmap import QUANTILES, Collection
 from footprints.models import Footprint
 
 Box = tuple[float, float, float, float]
@@ -33,8 +34,8 @@ LARGEST_CELL_METRES = 5_000_000.0  # an eighth of the equator
 MAX_PAIRS = 200_000
 WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
-# Parts, since the box around a footprint at ±180° is as wide as the world. `is_whole` means that
-# the part is all of its footprint, and weighs 1 without being measured.
+# Parts, since the box around a footprint at ±180° is as wide as the world. A part that is all of
+# its footprint weighs 1 in a cell of its own without being measured.
 PLACED = sql.SQL(
     """
     box (number, west, south, east, north) AS (
@@ -46,12 +47,12 @@ PLACED = sql.SQL(
                ) AS corner
     ),
     part AS (
-        SELECT area_m2, ST_NumGeometries(geometry) = 1 AND piece IS NULL AS is_whole,
-               (ST_Dump(geometry)).geom AS geometry
+        SELECT area_m2, (ST_Dump(geometry)).geom AS geometry,
+               CASE WHEN piece IS NULL THEN ST_NumGeometries(geometry) END AS parts
           FROM ({rows}) AS footprint (area_m2, geometry, piece)
     ),
     placed AS (
-        SELECT area_m2, is_whole, geometry, ST_X(low) AS x0, ST_Y(low) AS y0,
+        SELECT area_m2, parts, geometry, ST_X(low) AS x0, ST_Y(low) AS y0,
                ST_X(high) AS x1, ST_Y(high) AS y1
           FROM part,
                LATERAL (SELECT
@@ -70,22 +71,22 @@ PLACED = sql.SQL(
 # more on each side, since those at the edge are weighed whole.
 REACHED = sql.SQL(
     """
-    SELECT cell, area_m2, x0, y0, box.*, is_whole, is_single,
-           CASE WHEN NOT (is_single AND is_whole) THEN geometry END AS geometry,
+    SELECT cell, area_m2, parts, x0, y0, box.*, is_single,
+           CASE WHEN NOT is_single OR parts IS DISTINCT FROM 1 THEN geometry END AS geometry,
            (floor(least(x1, east + cell) / cell) - floor(greatest(x0, west - cell) / cell) + 1)
              * (floor(least(y1, north + cell) / cell)
                 - floor(greatest(y0, south - cell) / cell) + 1) AS squares
       FROM size CROSS JOIN placed
       JOIN box ON x1 >= west - cell AND x0 <= east + cell
               AND y1 >= south - cell AND y0 <= north + cell
-     CROSS JOIN LATERAL (SELECT floor(x0 / cell) = floor(x1 / cell)
+     CROSS JOIN LATERAL (SELECT area_m2 = 0 OR floor(x0 / cell) = floor(x1 / cell)
                             AND floor(y0 / cell) = floor(y1 / cell)) AS told (is_single)
     """
 )
 BOUNDS = sql.SQL(
     """
     WITH {placed}
-    SELECT x0, y0, x1, y1, west, south, east, north
+    SELECT concat_ws(' ', x0, y0, x1, y1, west, south, east, north)
       FROM placed JOIN box ON x1 >= west - {margin} AND x0 <= east + {margin}
                           AND y1 >= south - {margin} AND y0 <= north + {margin}
     """
@@ -99,7 +100,8 @@ CELLS = sql.SQL(
     pairs AS (SELECT coalesce(sum(squares), 0) AS count FROM reached WHERE NOT is_single),
     share (number, i, j, weight) AS (
         SELECT number, floor(x0 / cell)::int, floor(y0 / cell)::int,
-               CASE WHEN is_whole THEN 1 ELSE ST_Area(ST_Transform(geometry, 6933)) / area_m2 END
+               CASE WHEN parts = 1 THEN 1 WHEN area_m2 = 0 THEN 1.0 / coalesce(parts, 1)
+                    ELSE ST_Area(ST_Transform(geometry, 6933)) / area_m2 END
           FROM reached WHERE is_single AND (SELECT count FROM pairs) <= {most}
          UNION ALL
         SELECT number, square.i, square.j,
@@ -107,8 +109,8 @@ CELLS = sql.SQL(
           FROM reached,
                LATERAL (SELECT ST_ClipByBox2D(
                    ST_Transform(reached.geometry, 6933),
-                   ST_MakeBox2D(ST_MakePoint(west - 2 * cell, south - 2 * cell),
-                                ST_MakePoint(east + 2 * cell, north + 2 * cell))
+                   ST_MakeBox2D(ST_MakePoint(west - cell, south - cell),
+                                ST_MakePoint(east + cell, north + cell))
                ) OFFSET 0) AS near (geometry),
                LATERAL ST_SquareGrid(cell, near.geometry) AS square
          WHERE NOT is_single AND (SELECT count FROM pairs) <= {most}
@@ -155,7 +157,7 @@ CELLS = sql.SQL(
 )
 # Half the width and half the height of the world in EPSG:6933, a hair inside of it: the middle of a
 # cell at the edge may lie beyond.
-EDGE_X, EDGE_Y = 17_367_530.44, 7_314_540.83
+EDGE_X, EDGE_Y = 17_367_530.44, 7_342_230.13
 
 
 # On the ellipsoid latitudes of equal area are up to 0.13° from those on a sphere.
@@ -175,23 +177,20 @@ class CellTooSmall(ValueError):
 
 def stream_cells(
     footprints: QuerySet[Footprint], cell: float, boxes: Sequence[Box] = ()
-) -> Generator[bytes, None, None]:
+) -> Collection:
     """A GeoJSON FeatureCollection, in blocks, of one Point in the middle of each cell that any of
     the footprints covers, with its `weight`. EPSG:4326; `cell` is the length of a cell's side in
     metres. With `boxes` (west, south, east, north in degrees) only cells whose middle is in one.
 
     Raises CellTooSmall.
     """
-    if boxes:
-        near = (Q(geometry__bboverlaps=_grow_box(box, cell)) for box in boxes)
-        footprints = footprints.filter(reduce(or_, near))
-    rows = select_parts(footprints)
+    rows = select_parts(footprints, boxes, cell)
     lines = stream_rows(
         rows,
         CELLS,
         placed=write_placed(rows, boxes),
         reached=REACHED,
-        cell=sql.Literal(cell),
+        cell=sql.Literal(int(cell) if cell == int(cell) else cell),
         most=sql.Literal(MAX_PAIRS),
         shares=sql.Literal([str(share) for share in QUANTILES]),
         edge_x=sql.Literal(EDGE_X),
@@ -199,12 +198,18 @@ def stream_cells(
     )
     if float(next(lines)) > MAX_PAIRS:
         lines.close()  # it holds the connection
-        raise CellTooSmall(find_smallest_cell(rows, boxes, cell))
-    return write_collection(lines)
+        raise CellTooSmall(find_smallest_cell(footprints, boxes, cell))
+    return Collection(lines)
 
 
-def select_parts(footprints: QuerySet[Footprint]) -> QuerySet[Footprint, Any]:
-    """Area, geometry and the piece's id of each; a huge polygon comes in pieces."""
+def select_parts(
+    footprints: QuerySet[Footprint], boxes: Sequence[Box], margin: float
+) -> QuerySet[Footprint, Any]:
+    """Area, geometry and the piece's id of those within `margin` metres of the boxes; a huge
+    polygon comes in pieces."""
+    if boxes:
+        near = (Q(geometry__bboverlaps=_grow_box(box, margin)) for box in boxes)
+        footprints = footprints.filter(reduce(or_, near))
     area_m2 = Coalesce("pieces__whole_m2", "area_m2")
     geometry = Coalesce("pieces__geometry", "geometry", output_field=GeometryField())
     return footprints.order_by().values_list(area_m2, geometry, "pieces__id")
@@ -242,14 +247,16 @@ def write_placed(rows: QuerySet[Footprint, Any], boxes: Sequence[Box]) -> sql.Co
 
 
 def find_smallest_cell(
-    rows: QuerySet[Footprint, Any], boxes: Sequence[Box], cell: float
+    footprints: QuerySet[Footprint], boxes: Sequence[Box], cell: float
 ) -> float | None:
     """The smallest size in whole metres above `cell` that does not make too many pairs, or nearly:
-    a few larger ones may make more. None where none will do."""
-    with connections[rows.db].cursor() as cursor:
-        margin = sql.Literal(LARGEST_CELL_METRES)
-        cursor.execute(BOUNDS.format(placed=write_placed(rows, boxes), margin=margin))
-        bounds = np.array(cursor.fetchall(), np.float64).T
+    a few larger ones may make more. None where none will do. Holds 64 bytes for each part."""
+    rows = select_parts(footprints, boxes, LARGEST_CELL_METRES)
+    margin = sql.Literal(LARGEST_CELL_METRES)
+    numbers = array("d")
+    for line in stream_rows(rows, BOUNDS, placed=write_placed(rows, boxes), margin=margin):
+        numbers.extend(map(float, line.split()))
+    bounds = np.frombuffer(numbers).reshape(-1, 8).T
     low, high = math.floor(cell), math.ceil(2 * cell)
     while count_pairs(bounds, high) > MAX_PAIRS:
         low, high = high, 2 * high

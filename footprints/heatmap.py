@@ -1,6 +1,7 @@
 """Heat: one weighted point for each footprint, and what all heat has in common."""
 
 from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Any
 
 from django.db.models import F, FloatField, Func, QuerySet
@@ -35,7 +36,24 @@ POINTS = sql.SQL(
 )
 
 
-def stream_points(footprints: QuerySet[Footprint]) -> Generator[bytes, None, None]:
+class Collection(Iterator[bytes]):
+    """The metadata and then the features, each a line of JSON of a query that is being read, as a
+    FeatureCollection in blocks. `close` ends the query where a client goes away, or never reads."""
+
+    def __init__(self, lines: Generator[bytes, None, None]) -> None:
+        self._lines = lines
+        head = b'{"type":"FeatureCollection","metadata":' + next(lines) + b',"features":[\n'
+        blocks = join_blocks(lines, b",\n")
+        self._blocks = chain([head + next(blocks)], blocks, [b"]}"])
+
+    def __next__(self) -> bytes:
+        return next(self._blocks)
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+def stream_points(footprints: QuerySet[Footprint]) -> Collection:
     """A GeoJSON FeatureCollection, in blocks, of one Point on each footprint's surface.
 
     EPSG:4326; `area_m2` in m²; `weight` is 1. The member `metadata` holds what a legend needs. The
@@ -53,24 +71,7 @@ def stream_points(footprints: QuerySet[Footprint]) -> Generator[bytes, None, Non
     quantiles = sql.SQL("json_build_object({})").format(
         sql.SQL(", ").join(sql.SQL("{}, 1").format(str(share)) for share in QUANTILES)
     )
-    return write_collection(stream_rows(rows, POINTS, quantiles=quantiles))
-
-
-def write_collection(lines: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The metadata and then the features, each as a line of JSON, as one FeatureCollection.
-
-    Closing it ends the query where a client goes away.
-    """
-    metadata = next(lines)
-    blocks = join_blocks(lines, b",\n")
-    head = b'{"type":"FeatureCollection","metadata":' + metadata + b',"features":[\n'
-    return _write_blocks(head + next(blocks), blocks)
-
-
-def _write_blocks(first: bytes, others: Iterator[bytes]) -> Generator[bytes, None, None]:
-    yield first
-    yield from others
-    yield b"]}"
+    return Collection(stream_rows(rows, POINTS, quantiles=quantiles))
 
 
 def list_org_ids(footprints: QuerySet[Footprint]) -> dict[str, Any]:

@@ -183,13 +183,14 @@ def _find_latitude(row: float, z: int) -> float:
 def describe_tiles(footprints: QuerySet[Footprint], url: str) -> dict[str, Any]:
     """TileJSON 3.0 of the tiles at `url`, a template with {z}, {x} and {y}."""
     west, south, east, north = footprints.aggregate(extent=Extent("point"))["extent"] or WORLD
+    south, north = (min(max(y, -MERCATOR_LATITUDE), MERCATOR_LATITUDE) for y in (south, north))
     return {
         "tilejson": "3.0.0",
         "name": "footprints",
         "tiles": [url],
         "minzoom": 0,
         "maxzoom": MAX_TILE_ZOOM,
-        "bounds": [west, max(south, -MERCATOR_LATITUDE), east, min(north, MERCATOR_LATITUDE)],
+        "bounds": [west, south, east, north],
         "vector_layers": [
             {
                 "id": "points",

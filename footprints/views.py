@@ -1,11 +1,10 @@
 """Footprints over the API."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
@@ -29,6 +28,7 @@ from footprints.filtersets import FootprintFilterSet, GridFilterSet, HeatFilterS
 from footprints.grid import (
     LARGEST_CELL_METRES,
     SMALLEST_CELL_METRES,
+    Box,
     CellTooSmall,
     stream_cells,
 )
@@ -38,7 +38,9 @@ from footprints.serializers import SERIALIZERS, FootprintSerializer, OrgIdsSeria
 from footprints.tiles import Tile, describe_tiles, make_tile
 from imports.models import Import
 
+GEOJSON_TYPE = "application/geo+json"
 TILE_TYPE = "application/vnd.mapbox-vector-tile"
+MAX_GRID_BOXES = 10
 TILE_SECONDS = 60  # for which a map need not ask again
 
 GEOMETRY = OpenApiParameter(
@@ -112,19 +114,27 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
             request,
             Import.objects.tell_version("footprints"),
             lambda: self._stream_heat(footprints, cell),
+            content_type=GEOJSON_TYPE,
         )
 
     def _stream_heat(
         self, footprints: QuerySet[Footprint], cell: float | None
     ) -> StreamingHttpResponse:
-        boxes = read_boxes(self.request.query_params.getlist("in_bbox"))
         try:
-            blocks = (
-                stream_points(footprints) if cell is None else stream_cells(footprints, cell, boxes)
-            )
+            if cell is None:
+                blocks = stream_points(footprints)
+            else:
+                blocks = stream_cells(footprints, cell, self._read_grid_boxes())
         except CellTooSmall as error:
             raise ValidationError({"cell": str(error)}, code="too_small") from error
-        return StreamingHttpResponse(blocks, content_type="application/geo+json")
+        return StreamingHttpResponse(blocks, content_type=GEOJSON_TYPE)
+
+    def _read_grid_boxes(self) -> list[Box]:
+        boxes = read_boxes(self.request.query_params.getlist("in_bbox"))
+        if len(boxes) > MAX_GRID_BOXES:
+            detail = f"at most {MAX_GRID_BOXES} boxes for a grid; one across ±180° counts twice"
+            raise ValidationError({"in_bbox": detail})
+        return boxes
 
     @extend_schema(filters=True, responses=OrgIdsSerializer)
     @action(
@@ -139,9 +149,11 @@ class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
         return Response(list_org_ids(self.filter_queryset(Footprint.objects.all())))
 
 
-def read_cell(parameters: Mapping[str, str]) -> float | None:
+def read_cell(parameters: QueryDict) -> float | None:
     """The side of the grid's cells in metres; None where no grid is asked for. Raises
     ValidationError."""
+    if repeated := [name for name in ("method", "cell") if len(parameters.getlist(name)) > 1]:
+        raise ValidationError(dict.fromkeys(repeated, "one value only"))
     method, text = parameters.get("method", "point"), parameters.get("cell")
     if method not in {"point", "grid"}:
         raise ValidationError({"method": "point or grid"})
@@ -151,6 +163,11 @@ def read_cell(parameters: Mapping[str, str]) -> float | None:
         return None
     if text is None:
         raise ValidationError({"cell": "needed with method=grid: metres"})
+    return parse_cell(text)
+
+
+def parse_cell(text: str) -> float:
+    """Raises ValidationError for what is no size of a cell."""
     try:
         cell = float(parse_number(text))
     except ValueError as error:
@@ -185,6 +202,7 @@ class FootprintTileView(GenericAPIView[Footprint]):
             request,
             Import.objects.tell_version("footprints"),
             lambda: HttpResponse(make_tile(footprints, tile), content_type=TILE_TYPE),
+            content_type=TILE_TYPE,
             max_age=TILE_SECONDS,
         )
 
@@ -195,6 +213,7 @@ class FootprintTileJsonView(GenericAPIView[Footprint]):
     queryset = Footprint.objects.all()
     filterset_class = HeatFilterSet
     pagination_class = None
+    content_negotiation_class = FixedNegotiation
 
     @extend_schema(operation_id="footprints_tiles", filters=True, responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:

@@ -68,6 +68,7 @@ class Loaders:
         self._lock = threading.Lock()
         self._chunks: queue.Queue[Chunk | None] = queue.Queue(maxsize=1)
         self._failure: BaseException | None = None
+        self._loaders: list[_Loader] = []
         self._threads = [
             threading.Thread(target=self._run, name=f"loader {number}", daemon=True)
             for number in range(count)
@@ -81,6 +82,8 @@ class Loaders:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._stop.set()
+            for loader in self._loaders:
+                loader.stop_preparing()
         for thread in self._threads:
             # Without the lease a loader that is slow to stop commits nothing.
             thread.join(None if kind is None else STOP_SECONDS)
@@ -111,6 +114,7 @@ class Loaders:
 
     def _run(self) -> None:
         loader = _Loader(self._target, self._stop)
+        self._loaders.append(loader)
         try:
             while (chunk := self._next()) is not None:
                 committed = loader.load(chunk)
@@ -172,6 +176,11 @@ class _Loader:
             if done := find_committed(self._connection, target.lease.import_id, chunk):
                 return done
             raise
+
+    def stop_preparing(self) -> None:
+        """A polygon may keep GEOS busy for long, and cannot be asked to stop."""
+        if self._preparer is not None:
+            self._preparer.stop()
 
     def close(self) -> None:
         self._disconnect()

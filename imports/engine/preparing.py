@@ -6,6 +6,7 @@ reads pickled tasks from its standard input and writes what came of them to its 
 until nobody writes any more: it does not outlive whoever started it.
 """
 
+import os
 import pickle
 import signal
 import subprocess
@@ -33,19 +34,34 @@ class Preparer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, chunk: Chunk, header: Sequence[str]) -> Prepared:
-        """Raises ImportFailure `internal_error` where `prepare` fails, or ends its process."""
+        """Raises ImportFailure `internal_error` where `prepare` fails, or ends its process twice:
+        once may have been for want of memory, or somebody's kill."""
         if self._process is None and chunk.seq == 0:
             return self._prepare(chunk, header)
+        task = (self._prepare, chunk, header)
+        outcome = self._ask(task) or self._ask(task)
+        if isinstance(outcome, Prepared):
+            return outcome
+        detail = outcome or "their process was ended, twice"
+        place = f"bytes {chunk.byte_start} to {chunk.byte_end}"
+        raise ImportFailure("internal_error", f"{place} could not be prepared: {detail}")
+
+    def _ask(self, task: object) -> Prepared | str | None:
+        """What became of it, or why it failed; None where the process ended."""
         process = self._process = self._process or _start()
+        sender, receiver = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         try:
-            outcome = _ask(process, (self._prepare, chunk, header))
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
-            outcome = f"their process ended ({process.wait()})"
+            pickle.dump(task, sender)
+            sender.flush()
+            return cast(Prepared | str, pickle.load(receiver))  # noqa: S301 (of our own child)
+        except (EOFError, OSError, pickle.UnpicklingError):
             self.close()
-            raise _describe(chunk, outcome) from error
-        if isinstance(outcome, str):
-            raise _describe(chunk, outcome)
-        return outcome
+            return None
+
+    def stop(self) -> None:
+        """Ends what the process is doing; another thread may wait for it."""
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         if self._process is not None:
@@ -59,18 +75,6 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 (our own command)
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
-
-
-def _ask(process: subprocess.Popen[bytes], task: object) -> Prepared | str:
-    sender, receiver = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-    pickle.dump(task, sender)
-    sender.flush()
-    return cast(Prepared | str, pickle.load(receiver))  # noqa: S301 (of our own child)
-
-
-def _describe(chunk: Chunk, what: str) -> ImportFailure:
-    detail = f"bytes {chunk.byte_start} to {chunk.byte_end} could not be prepared: {what}"
-    return ImportFailure("internal_error", detail)
 
 
 def serve(tasks: IO[bytes], outcomes: IO[bytes]) -> None:
@@ -89,8 +93,15 @@ def serve(tasks: IO[bytes], outcomes: IO[bytes]) -> None:
         outcomes.flush()
 
 
+def take_output() -> IO[bytes]:
+    """Standard output for outcomes alone: what prints goes to standard error instead."""
+    outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return outcomes
+
+
 if __name__ == "__main__":
     # Ctrl-C and a group's SIGTERM are for whoever started us, and then ends this process too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, take_output())

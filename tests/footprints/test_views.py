@@ -286,12 +286,12 @@ def test_heat_is_not_sent_again_while_nothing_changes(
     etag = api.get(f"{URL}heatmap/?{query}")["ETag"]
 
     same = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": etag})
-    weak = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": f"W/{etag}"})
+    strong = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": etag.removeprefix("W/")})
     other = api.get(f"{URL}heatmap/?{query}&org_id=1", headers={"If-None-Match": etag})
     FootprintFactory()
     changed = api.get(f"{URL}heatmap/?{query}", headers={"If-None-Match": etag})
 
-    assert (same.status_code, weak.status_code) == (304, 304)
+    assert (same.status_code, strong.status_code) == (304, 304)
     assert (other.status_code, changed.status_code) == (200, 200)
 
 
@@ -366,3 +366,20 @@ def test_connection_is_free_when_a_client_goes_away_in_the_middle() -> None:
     blocks.close()
 
     assert Footprint.objects.count() == 3_001
+
+
+def test_head_alone_makes_no_heat(api: APIClient, footprints: list[Footprint]) -> None:
+    head, whole = api.head(f"{URL}heatmap/"), api.get(f"{URL}heatmap/")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert not head.streaming
+    assert (head["ETag"], head["Content-Type"]) == (whole["ETag"], whole["Content-Type"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_is_free_when_nobody_reads_at_all(footprints: list[Footprint]) -> None:
+    blocks = stream_points(Footprint.objects.all())
+
+    blocks.close()
+
+    assert Footprint.objects.count() == len(footprints)

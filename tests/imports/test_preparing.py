@@ -61,7 +61,7 @@ def test_chunk_that_ends_the_process_is_named_and_the_next_has_a_new_one(
 ) -> None:
     pid = find_process(preparer)
 
-    with pytest.raises(ImportFailure, match=r"bytes 500 to 505 .*ended \(-9\)"):
+    with pytest.raises(ImportFailure, match=r"bytes 500 to 505 .*ended, twice"):
         preparer.run(make_chunk(b"kill\n", seq=2, byte_start=500), ["x"])
 
     assert find_process(preparer) != pid
@@ -80,3 +80,10 @@ def test_process_does_not_outlive_whoever_started_it(preparer: Preparer) -> None
 
     assert process.returncode == 0
     preparer._process = None
+
+
+def test_chunk_is_prepared_again_where_somebody_ended_the_process(preparer: Preparer) -> None:
+    pid = find_process(preparer)
+    os.kill(pid, signal.SIGKILL)
+
+    assert find_process(preparer) != pid
