@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import django_rq
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
@@ -18,6 +19,12 @@ REAL_DATA = Path(
     os.environ.get("CATCHMENT_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
 
+
+# A busy machine is no fault of a test.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 # Written by migrations; PostGIS's own tables are none of Django's.
 KEPT_TABLES = frozenset({"auth_permission", "django_content_type"})

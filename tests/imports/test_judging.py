@@ -35,10 +35,10 @@ FINE = write_trip()
 
 
 def judge(session: Connection, staging: Staging, data: bytes) -> Loaded:
+    chunk = make_chunk(data, byte_start=300)
+    found = find_suspects(chunk, COLUMNS)
+    reading = read_records(found.suspects, COLUMNS)
     with session.transaction(), session.cursor() as cursor:
-        chunk = make_chunk(data, byte_start=300)
-        found = find_suspects(chunk, COLUMNS)
-        reading = read_records(found.suspects, COLUMNS)
         return Judge(cursor, staging, COLUMNS).load(chunk, found, reading)
 
 
