@@ -364,7 +364,7 @@ def test_record_of_nothing_but_quotes_is_read_in_time_to_commit(
     """The session is a loader's, and ended where its transaction stands idle for 5 seconds."""
     quotes = write_trip({"hvfhs_license_num": b'"' + b'""' * 500_000 + b'"'})
     bad = write_trip({"trip_time": b"1.5"})
-    data = quotes.replace(b",", b",", 1) * 3 + bad
+    data = quotes * 3 + bad
 
     loaded = judge(session, staging, data)
 
