@@ -130,12 +130,13 @@ class Campaign:
     def await_successor(self, record: Import) -> None:
         """An orphan may have finished the import meanwhile."""
         now = self.crew.read(record)
+        # Before the successor commits chunks of its own.
+        committed = list(now.chunks.values_list("byte_start", flat=True))
         if not self.crew.wait_for_token(record, now.lease_token):
             return
         self.takeovers.append(time.monotonic() - self.killed_at)
         if now.status != Status.RUNNING:
             return
-        committed = list(now.chunks.values_list("byte_start", flat=True))
         self.crew.wait_for(partial(self.has_asked_again, record))
         for request in self.sources.list_requests(PATH)[self.requests :][:1]:
             start = int(request.range.removeprefix("bytes=").partition("-")[0] or 0)
