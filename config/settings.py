@@ -120,6 +120,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.requests.LengthRequiredMiddleware",
+    "locations.views.PhoneMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -197,6 +198,9 @@ if PUBLIC_URL.startswith("https://"):
 # Debian 12 has GDAL 3.6. The check is about spatial references from outside; ours are EPSG codes
 # written in the code, and no text of a request or a file ever reaches GDAL.
 SILENCED_SYSTEM_CHECKS = ["gis.W001"]
+
+# What a request may hold, a file that is uploaded excepted.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 
 # The API
 REST_FRAMEWORK = {

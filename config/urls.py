@@ -1,12 +1,13 @@
 """All addresses."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
 from config.views import show_not_found, show_overview
+from locations.views import LocationView
 
 # Without OPTIONS, which would describe a template that cannot be rendered alone.
 SWAGGER = {"url_name": "schema", "http_method_names": ["get", "head"]}
@@ -19,7 +20,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", show_ready, name="readyz"),
     path("api/v1/", include("imports.urls")),
     path("api/v1/", include("footprints.urls")),
+    path("api/v1/", include("locations.urls")),
     path("api/v1/", include("explorer.urls")),
+    # With a slash at its end or without: a redirect would lose what a phone has sent.
+    re_path(r"^location/?\Z", LocationView.as_view(), name="location"),
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -7,9 +7,9 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 
+from config.api.admin import ReadOnlyAdmin
 from config.api.pagination import count_rows
 from explorer.models import Trip
-from imports.admin import ReadOnlyAdmin
 
 
 class EstimatingPaginator(Paginator[Any]):

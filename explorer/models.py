@@ -5,19 +5,17 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.postgres.indexes import BrinIndex
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.lookups import LessThanOrEqual
 
+from config.api.fields import NumericField
 from explorer.partitions import match_import
 from imports.models import Import
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-MAX_EXPONENT = 16_000  # PostgreSQL keeps 16,383 digits behind the point
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 AMOUNT_DIGITS = 100  # before and behind the point
 AMOUNT_LIMIT = Decimal(10) ** AMOUNT_DIGITS
@@ -34,26 +32,6 @@ AMOUNTS = (
     "driver_pay",
     "cbd_congestion_fee",
 )
-
-
-class NumericField(models.Field[Any, Any]):
-    """PostgreSQL's `numeric` without a scale: every digit stays as it came."""
-
-    description = "A decimal number of any precision"
-
-    def db_type(self, connection: Any) -> str:
-        return "numeric"
-
-    def to_python(self, value: Any) -> Decimal | None:
-        if value is None:
-            return None
-        try:
-            number = Decimal(value)
-        except (ArithmeticError, TypeError, ValueError) as error:
-            raise ValidationError("“%(value)s” is no number", params={"value": value}) from error
-        if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
-            raise ValidationError("“%(value)s” is out of range", params={"value": value})
-        return number
 
 
 def _limit_time(name: str) -> models.CheckConstraint:

@@ -2,7 +2,8 @@
 
 from rest_framework import serializers
 
-from explorer.models import NumericField, Trip
+from config.api.fields import NumericField
+from explorer.models import Trip
 
 TRIP_COLUMNS = tuple(
     field.name for field in Trip._meta.concrete_fields if field.name not in {"id", "import_record"}

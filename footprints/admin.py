@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config.api.admin import ReadOnlyAdmin
 from footprints.filtersets import match_repaired
 from footprints.models import Footprint
-from imports.admin import ReadOnlyAdmin
 
 
 class RepairedFilter(admin.SimpleListFilter):
@@ -62,7 +62,7 @@ class FootprintAdmin(ReadOnlyAdmin):
 
     class Media:
         css = {"all": ("maplibre-gl/maplibre-gl.css", "catchment/map.css")}
-        js = (Script("catchment/footprint-map.js", type="module"),)
+        js = (Script("catchment/feature-map.js", type="module"),)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("geometry", "simplified", "point")
@@ -75,5 +75,5 @@ class FootprintAdmin(ReadOnlyAdmin):
     def map(self, footprint: Footprint) -> SafeString:
         url = reverse("footprint-detail", args=[footprint.pk])
         return format_html(
-            '<div class="footprint-map" data-source="{}?geometry=repaired"></div>', url
+            '<div class="feature-map" data-source="{}?geometry=repaired"></div>', url
         )

@@ -1,7 +1,6 @@
 """Footprints over the API."""
 
 from typing import Any
-from urllib.parse import unquote
 
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
@@ -24,6 +23,7 @@ from config.api.exports import FixedNegotiation
 from config.api.filtersets import parse_number
 from config.api.pagination import GeoJsonPagination
 from config.api.renderers import GeoJsonRenderer
+from config.api.tiles import TILE_TYPE, Tile, describe_tiles
 from footprints.filtersets import FootprintFilterSet, GridFilterSet, HeatFilterSet, read_boxes
 from footprints.grid import (
     LARGEST_CELL_METRES,
@@ -35,11 +35,10 @@ from footprints.grid import (
 from footprints.heatmap import list_org_ids, stream_points
 from footprints.models import Footprint
 from footprints.serializers import SERIALIZERS, FootprintSerializer, OrgIdsSerializer
-from footprints.tiles import Tile, describe_tiles, make_tile
+from footprints.tiles import LAYERS, make_tile
 from imports.models import Import
 
 GEOJSON_TYPE = "application/geo+json"
-TILE_TYPE = "application/vnd.mapbox-vector-tile"
 MAX_GRID_BOXES = 10
 TILE_SECONDS = 60  # for which a map need not ask again
 
@@ -218,6 +217,4 @@ class FootprintTileJsonView(GenericAPIView[Footprint]):
     @extend_schema(operation_id="footprints_tiles", filters=True, responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         footprints = self.filter_queryset(self.get_queryset())
-        query = request.META["QUERY_STRING"]
-        url = request.build_absolute_uri("tiles/{z}/{x}/{y}.mvt")
-        return Response(describe_tiles(footprints, f"{unquote(url)}{query and '?'}{query}"))
+        return Response(describe_tiles("footprints", footprints, request, LAYERS))

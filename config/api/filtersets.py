@@ -221,6 +221,7 @@ IDENTIFIER = (
     Lookup("", parse_integer, match("exact"), {"type": "integer"}),
     Lookup("__icontains", str, match_part, STRING),
 )
+TEXT_IDENTIFIER = (*CHOICE, Lookup("__icontains", str, match("icontains"), STRING))
 ISNULL = (Lookup("__isnull", parse_boolean, match("isnull"), BOOLEAN),)
 BBOX = (Lookup("", parse_bbox, match_boxes, STRING),)
 
@@ -278,8 +279,9 @@ class ColumnFilterSet(django_filters.FilterSet):
 
 def find_lookups(field: models.Field[Any, Any]) -> tuple[Lookup, ...]:
     """The lookups of a model field's type. Raises TypeError for a type that has none."""
+    value = field.output_field if isinstance(field, models.GeneratedField) else field
     for kind, lookups in LOOKUPS_BY_TYPE:
-        if isinstance(field, kind):
+        if isinstance(value, kind):
             return (*lookups, *ISNULL) if field.null else lookups
     msg = f"{field} has no lookups by its type: name them in `columns`, or list it as exempt"
     raise TypeError(msg)

@@ -2,7 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +67,27 @@ class KeysetPagination(BasePagination):
         cursor = read_cursor(request, queryset.model, ordering)
         size = read_page_size(request)
         self.count, self.count_is = count_rows(queryset, read_count_mode(request))
-        is_backward = cursor is not None and cursor.direction == "p"
-        way = ordering.reverse() if is_backward else ordering
+        direction = "" if cursor is None else cursor.direction
+        way = ordering.reverse() if direction == "p" else ordering
         rows = fetch_rows(queryset, way, cursor, size + 1)
+        return self.frame(
+            rows, size, direction, lambda row: [getattr(row, ordering.column), row.pk]
+        )
+
+    def frame(
+        self, rows: Rows, size: int, direction: str, mark: Callable[[Any], list[Any]]
+    ) -> Rows:
+        """The page of at most `size` rows, of one more where there are more in this direction, and
+        its links, whose cursors hold what `mark` makes of the row next to them."""
         has_more = len(rows) > size
         rows = rows[:size]
+        is_backward = direction == "p"
         if is_backward:
             rows.reverse()
-        self.next = self._link("n", rows, ordering) if has_more or is_backward else None
-        came_from_before = has_more if is_backward else cursor is not None
-        self.previous = self._link("p", rows, ordering) if came_from_before else None
+        came_from_before = has_more if is_backward else direction == "n"
+        has_next = rows and (has_more or is_backward)
+        self.next = self._link("n", mark(rows[-1])) if has_next else None
+        self.previous = self._link("p", mark(rows[0])) if rows and came_from_before else None
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -94,12 +105,9 @@ class KeysetPagination(BasePagination):
         """The rows of an answer; the page for browsers asks for them."""
         return data[self.rows_key]
 
-    def _link(self, direction: str, rows: Rows, ordering: Ordering) -> str | None:
-        if not rows:
-            return None
-        row = rows[-1 if direction == "n" else 0]
+    def _link(self, direction: str, mark: list[Any]) -> str:
         # `str`, since Django's own encoder cuts timestamps to milliseconds: the walk would not end.
-        text = json.dumps([direction, getattr(row, ordering.column), row.pk], default=str)
+        text = json.dumps([direction, *mark], default=str)
         url = self.request.build_absolute_uri()
         return replace_query_param(url, "cursor", urlsafe_b64encode(text.encode()).decode())
 

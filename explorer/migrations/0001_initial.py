@@ -5,7 +5,7 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
-import explorer.models
+import config.api.fields
 from explorer.partitions import CreatePartitionedModel
 
 
@@ -30,22 +30,22 @@ class Migration(migrations.Migration):
                 ("dropoff_datetime", models.DateTimeField()),
                 ("pu_location_id", models.IntegerField(null=True)),
                 ("do_location_id", models.IntegerField(null=True)),
-                ("trip_miles", explorer.models.NumericField(null=True)),
+                ("trip_miles", config.api.fields.NumericField(null=True)),
                 ("trip_time", models.IntegerField(null=True)),
-                ("base_passenger_fare", explorer.models.NumericField(null=True)),
-                ("tolls", explorer.models.NumericField(null=True)),
-                ("bcf", explorer.models.NumericField(null=True)),
-                ("sales_tax", explorer.models.NumericField(null=True)),
-                ("congestion_surcharge", explorer.models.NumericField(null=True)),
-                ("airport_fee", explorer.models.NumericField(null=True)),
-                ("tips", explorer.models.NumericField(null=True)),
-                ("driver_pay", explorer.models.NumericField(null=True)),
+                ("base_passenger_fare", config.api.fields.NumericField(null=True)),
+                ("tolls", config.api.fields.NumericField(null=True)),
+                ("bcf", config.api.fields.NumericField(null=True)),
+                ("sales_tax", config.api.fields.NumericField(null=True)),
+                ("congestion_surcharge", config.api.fields.NumericField(null=True)),
+                ("airport_fee", config.api.fields.NumericField(null=True)),
+                ("tips", config.api.fields.NumericField(null=True)),
+                ("driver_pay", config.api.fields.NumericField(null=True)),
                 ("shared_request_flag", models.TextField(null=True)),
                 ("shared_match_flag", models.TextField(null=True)),
                 ("access_a_ride_flag", models.TextField(null=True)),
                 ("wav_request_flag", models.TextField(null=True)),
                 ("wav_match_flag", models.TextField(null=True)),
-                ("cbd_congestion_fee", explorer.models.NumericField(null=True)),
+                ("cbd_congestion_fee", config.api.fields.NumericField(null=True)),
                 (
                     "import_record",
                     models.ForeignKey(

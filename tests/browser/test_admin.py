@@ -30,9 +30,9 @@ def test_footprint_is_drawn_on_a_map_from_this_server_alone(
     page.fill("#id_password", "pass word")
     page.click("text=Log in")
     page.goto(f"/admin/footprints/footprint/{footprint.pk}/change/")
-    page.wait_for_selector(".footprint-map[data-drawn]", timeout=30_000)
+    page.wait_for_selector(".feature-map[data-drawn]", timeout=30_000)
 
-    map_box = page.locator(".footprint-map canvas").bounding_box()
+    map_box = page.locator(".feature-map canvas").bounding_box()
     assert map_box is not None
     assert map_box["height"] > 200
     outside = [url for url in requests if not url.startswith((live_server.url, "blob:", "data:"))]

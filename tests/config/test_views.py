@@ -281,7 +281,7 @@ def test_admin_loads_nothing_from_elsewhere(admin_client: Client) -> None:
 
     page = admin_client.get(f"/admin/footprints/footprint/{footprint.pk}/change/").content.decode()
 
-    assert "footprint-map" in page
+    assert "feature-map" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
 

@@ -11,10 +11,11 @@ from django.contrib.gis.geos import MultiPolygon, Point, Polygon
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from config.api.tiles import EXTENT, Tile
 from footprints import tiles
 from footprints.models import Footprint
 from footprints.samples import write_footprints
-from footprints.tiles import EXTENT, Tile, make_tile
+from footprints.tiles import make_tile
 from imports.jobs import create_import, run_import
 from tests.factories.footprints import FootprintFactory
 

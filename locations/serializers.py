@@ -1,0 +1,89 @@
+"""What the API tells of locations, and what it takes."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework_gis.fields import GeometryField
+from rest_framework_gis.serializers import GeoFeatureModelSerializer
+
+from locations.fixes import MAX_ACCURACY_METRES, MAX_SPEED
+from locations.models import MAX_USER_ID_CHARACTERS, MinuteAverage
+
+PROPERTIES = (
+    "user_id",
+    "minute",
+    "count",
+    "accuracy",
+    "speed",
+    "is_gap",
+    "is_fold",
+    "last_fix_at",
+)
+
+
+class LocationSerializer(GeoFeatureModelSerializer):
+    """The average of a minute, as a Point."""
+
+    point = GeometryField(read_only=True)
+
+    class Meta:
+        model = MinuteAverage
+        id_field = "id"
+        geo_field = "point"
+        fields = ("id", "point", *PROPERTIES)
+
+
+class LocationExportSerializer(serializers.ModelSerializer[MinuteAverage]):
+    class Meta:
+        model = MinuteAverage
+        fields = ("id", *PROPERTIES[:3], "lat", "long", *PROPERTIES[3:])
+
+
+# These describe what `fixes` reads and what is answered: nothing is read or written by them.
+
+
+class FixSerializer(serializers.Serializer[Any]):
+    timestamp = serializers.CharField(
+        help_text="`YYYY-MM-DD HH:MM:SS`, `T` or a space between, with a fraction or without; "
+        "local time, or with an offset (`Z`, `+02:00`)"
+    )
+    lat = serializers.FloatField(min_value=-90, max_value=90)
+    long = serializers.FloatField(min_value=-180, max_value=180)
+    accuracy = serializers.FloatField(
+        min_value=0, max_value=MAX_ACCURACY_METRES, help_text="metres"
+    )
+    speed = serializers.FloatField(min_value=0, max_value=MAX_SPEED, help_text="metres a second")
+    user_id = serializers.CharField(max_length=MAX_USER_ID_CHARACTERS)
+
+
+class StoredSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["stored", "duplicate"])
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    attr = serializers.CharField(allow_null=True)
+
+
+class PointResultSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["stored", "duplicate", "rejected"])
+    errors = FaultSerializer(  # type: ignore[assignment] # a field, no attribute
+        many=True, required=False
+    )
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    stored = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = PointResultSerializer(many=True)
+
+
+class TrackSerializer(serializers.Serializer[Any]):
+    """A GeoJSON feature: a LineString, or a MultiLineString where it crosses ±180°."""
+
+    type = serializers.ChoiceField(["Feature"])
+    id = serializers.CharField()
+    geometry = serializers.JSONField()
+    properties = serializers.JSONField()
