@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django.contrib.gis.geos import Point
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework_gis.fields import GeometryField
 from rest_framework_gis.serializers import GeoFeatureModelSerializer
 
 from locations.fixes import MAX_ACCURACY_METRES, MAX_SPEED
@@ -21,10 +22,27 @@ PROPERTIES = (
 )
 
 
+POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {"type": {"type": "string", "enum": ["Point"]}, "coordinates": POSITION},
+    }
+)
+class PointField(serializers.Field[Any, Any, dict[str, Any], Any]):
+    """A GeoJSON Point. What there is for columns of points does not know one that PostgreSQL
+    computes."""
+
+    def to_representation(self, value: Point) -> dict[str, Any]:
+        return {"type": "Point", "coordinates": value.coords}
+
+
 class LocationSerializer(GeoFeatureModelSerializer):
     """The average of a minute, as a Point."""
 
-    point = GeometryField(read_only=True)
+    point = PointField(read_only=True)
 
     class Meta:
         model = MinuteAverage

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from timezonefinder import TimezoneFinder
 
 FORM = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?:([Zz])|([+-]\d\d)(?::?(\d\d))?)?",
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?:([Zz])|([+-]\d\d)(?::?([0-5]\d))?)?",
     re.ASCII,
 )
 ZONES = TimezoneFinder(in_memory=True)

@@ -8,12 +8,18 @@ from django.db import models
 from rest_framework.test import APIClient
 
 from config.api.filtersets import ColumnFilterSet, find_lookups, parse_bbox, parse_number
+from explorer.filtersets import TripFilterSet
 from footprints.filtersets import FootprintFilterSet, HeatFilterSet
 from imports.filtersets import ImportFilterSet, RejectFilterSet
 from imports.models import Import
+from locations.filtersets import LocationFilterSet
 from tests.factories.imports import ImportFactory, RejectFactory
 
 URL = "/api/v1/imports/"
+FILTERSETS = [
+    *(ImportFilterSet, RejectFilterSet, FootprintFilterSet, HeatFilterSet),
+    *(TripFilterSet, LocationFilterSet),
+]
 
 
 @pytest.fixture
@@ -138,9 +144,7 @@ def test_rejects_are_those_of_the_import_in_the_address(api: APIClient) -> None:
     assert api.get(f"{URL}999999/rejects/").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "filterset", [ImportFilterSet, RejectFilterSet, FootprintFilterSet, HeatFilterSet]
-)
+@pytest.mark.parametrize("filterset", FILTERSETS)
 def test_every_column_is_filterable_or_listed_as_exempt(filterset: type[ColumnFilterSet]) -> None:
     model = filterset.Meta.model  # type: ignore[attr-defined]
     filtered = {str(item.field_name).split("__")[0] for item in filterset.base_filters.values()}
@@ -151,9 +155,7 @@ def test_every_column_is_filterable_or_listed_as_exempt(filterset: type[ColumnFi
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "filterset", [ImportFilterSet, RejectFilterSet, FootprintFilterSet, HeatFilterSet]
-)
+@pytest.mark.parametrize("filterset", FILTERSETS)
 def test_every_filter_is_a_query_that_the_database_takes(filterset: type[ColumnFilterSet]) -> None:
     values = {"icontains": "1", "isnull": "true", "in_bbox": "1,2,3,4", "repaired": "true"}
 

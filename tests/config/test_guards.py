@@ -53,7 +53,7 @@ def test_every_command_is_documented_and_called_by_a_test(command: str) -> None:
 def test_every_endpoint_is_documented() -> None:
     docs = read_docs()
     plain = [
-        address.replace("/^", "/").replace("$", "").replace(r"\Z", "")
+        re.sub(r"(^|/)\^", r"\1", address).replace("$", "").replace(r"/?\Z", "").replace(r"\Z", "")
         for address in list_addresses(get_resolver())
         if "format" not in address
     ]
@@ -78,6 +78,7 @@ def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
             "config",
             "imports",
             "footprints",
+            "locations",
         ],
         cwd=ROOT,
         capture_output=True,

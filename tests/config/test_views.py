@@ -18,6 +18,7 @@ from config.wsgi import application
 from tests.explorer.trips import import_trips
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
+from tests.factories.locations import MinuteAverageFactory
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 (of a user that lives for one test)
 
@@ -256,7 +257,7 @@ def test_description_is_served_from_here_alone(api: APIClient, path: str) -> Non
 @pytest.mark.django_db
 def test_every_model_of_ours_has_its_admin_pages(admin_client: Client) -> None:
     rows: list[Model] = [FootprintFactory(), ImportFactory(), ChunkFactory(), RejectFactory()]
-    rows += import_trips({})
+    rows += [MinuteAverageFactory(), *import_trips({})]
 
     ours = {
         model

@@ -1,0 +1,528 @@
+"""The door of phones, and locations over the API."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+import mapbox_vector_tile
+import pytest
+from django.contrib.auth.models import User
+from django.http import FileResponse
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.test import APIClient
+
+from locations import averaging
+from locations.models import Fix, MinuteAverage
+from tests.factories.locations import MINUTE, MinuteAverageFactory
+from tests.locations.test_fixes import GOOD, MALFORMED, write
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/locations/"
+
+
+@pytest.fixture
+def phone(settings: Settings) -> Client:
+    """A phone that has not signed in, where anybody may send and read."""
+    settings.ANONYMOUS_ACCESS = frozenset({"read", "ingest"})
+    return Client(raise_request_exception=False)
+
+
+def put(phone: Client, body: bytes, path: str = "/location", **options: Any) -> tuple[int, Any]:
+    response = phone.put(path, body, **{"content_type": "application/json"} | options)
+    return response.status_code, json.loads(response.content)
+
+
+# The door of phones
+
+
+@pytest.mark.parametrize("path", ["/location", "/location/"])
+def test_fix_is_stored_once(phone: Client, path: str) -> None:
+    assert put(phone, write(), path) == (200, {"status": "stored"})
+    assert put(phone, write(lat=53), path) == (200, {"status": "duplicate"})
+
+    assert MinuteAverage.objects.get().lat == 52.5
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_body_is_json_whatever_it_is_called(phone: Client, content_type: str) -> None:
+    assert put(phone, write(), content_type=content_type) == (200, {"status": "stored"})
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_body_is_a_400_that_names_each_fault(phone: Client, name: str) -> None:
+    body, members = MALFORMED[name]
+
+    status, answer = put(phone, body)
+
+    assert status == 400
+    assert answer["type"] == "validation_error"
+    assert {error["attr"] for error in answer["errors"]} == members
+    assert all(error["code"] and error["detail"] for error in answer["errors"])
+    assert not Fix.objects.exists()
+    assert not MinuteAverage.objects.exists()
+
+
+def test_body_that_is_too_large_is_a_400(phone: Client) -> None:
+    status, answer = put(phone, write(user_id="u" * 11_000_000))
+
+    assert status == 400
+    assert answer["errors"][0]["code"] == "too_large"
+
+
+def test_other_members_are_not_looked_at(phone: Client) -> None:
+    assert put(phone, write(battery=80)) == (200, {"status": "stored"})
+
+
+@pytest.mark.parametrize("method", ["get", "post", "patch", "delete"])
+def test_other_methods_are_a_405(phone: Client, method: str) -> None:
+    response = getattr(phone, method)("/location")
+
+    assert response.status_code == 405
+    assert response.json()["errors"][0]["code"] == "method_not_allowed"
+
+
+def test_fix_that_cannot_be_stored_is_a_500(
+    phone: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(averaging, "ONE", "SELECT 1/0")
+
+    status, answer = put(phone, write())
+
+    assert status == 500
+    assert answer["type"] == "server_error"
+    assert "DivisionByZero" in caplog.text
+
+
+def test_unknown_host_is_refused(phone: Client) -> None:
+    response = phone.put("/location", write(), headers={"host": "evil.example"})
+
+    assert response.status_code == 400
+    assert not Fix.objects.exists()
+
+
+# Who may send
+
+
+@pytest.fixture
+def closed(settings: Settings) -> APIClient:
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    return APIClient()
+
+
+def test_phone_must_sign_in_where_sending_is_not_open(closed: APIClient) -> None:
+    for send in (closed.put, closed.post):
+        path = "/location" if send == closed.put else f"{URL}batch/"
+        response = send(path, GOOD, format="json")
+
+        assert response.status_code == 401
+    assert not Fix.objects.exists()
+
+
+def test_phone_that_signed_in_is_answered_alike(
+    closed: APIClient, django_user_model: type[User]
+) -> None:
+    django_user_model.objects.create_user("ada", password="pass word")  # noqa: S106
+    login = {"username": "ada", "password": "pass word"}
+    token = closed.post("/api/v1/auth/token/", login).json()["access"]
+    closed.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    assert closed.put("/location", GOOD, format="json").json() == {"status": "stored"}
+    assert closed.put("/location/", GOOD, format="json").json() == {"status": "duplicate"}
+    response = closed.put("/location", GOOD | {"lat": None}, format="json")
+    assert (response.status_code, response.json()["errors"][0]["attr"]) == (400, "lat")
+    assert closed.put("/location", b"\xff", content_type="text/plain").status_code == 400
+
+
+# Batches
+
+
+def send_batch(phone: Client, points: Any) -> tuple[int, Any]:
+    body = points if isinstance(points, bytes) else json.dumps(points).encode()
+    response = phone.post(f"{URL}batch/", body, content_type="application/json")
+    return response.status_code, response.json()
+
+
+def test_batch_is_answered_point_by_point(phone: Client) -> None:
+    points = [
+        GOOD,
+        GOOD | {"lat": 91, "speed": None},
+        GOOD | {"lat": 1},
+        GOOD | {"timestamp": "2024-07-01 12:00:29"},
+        None,
+    ]
+
+    status, answer = send_batch(phone, points)
+
+    assert status == 200
+    assert {name: answer[name] for name in ("stored", "duplicate", "rejected")} == {
+        "stored": 2,
+        "duplicate": 1,
+        "rejected": 2,
+    }
+    assert [result["status"] for result in answer["results"]] == [
+        *("stored", "rejected", "duplicate", "stored", "rejected")
+    ]
+    assert [error["attr"] for error in answer["results"][1]["errors"]] == ["lat", "speed"]
+    assert MinuteAverage.objects.get().count == 2
+
+
+def test_batch_with_any_malformed_point_stores_the_others(phone: Client) -> None:
+    """Of those that are JSON by themselves."""
+    bodies = [body for body, members in MALFORMED.values() if None not in members]
+
+    status, answer = send_batch(phone, b"[" + b",".join([*bodies, write()]) + b"]")
+
+    assert status == 200
+    assert (answer["stored"], answer["rejected"]) == (1, len(bodies))
+
+
+def test_batch_of_10_000_points_is_stored(phone: Client) -> None:
+    points = [
+        GOOD
+        | {"timestamp": f"2024-07-01 12:{n // 600:02}:{n % 600 / 10:06.3f}", "user_id": "u" * 36}
+        for n in range(10_000)
+    ]
+
+    status, answer = send_batch(phone, {"points": points})
+
+    assert (status, answer["stored"]) == (200, 10_000)
+    assert MinuteAverage.objects.count() == 17
+    assert send_batch(phone, points)[1]["duplicate"] == 10_000
+
+
+def test_larger_batch_is_refused_as_a_whole(phone: Client) -> None:
+    status, answer = send_batch(phone, [GOOD] * 10_001)
+
+    assert (status, answer["errors"][0]["code"]) == (400, "too_many")
+    assert not Fix.objects.exists()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[", b"null", b"\xff", b"[" * 90_000, write()])
+def test_what_is_no_batch_is_a_400(phone: Client, body: bytes) -> None:
+    status, answer = send_batch(phone, body)
+
+    assert status == 400
+    assert answer["errors"][0]["detail"]
+
+
+def test_empty_batch_is_answered(phone: Client) -> None:
+    assert send_batch(phone, []) == (
+        200,
+        {"stored": 0, "duplicate": 0, "rejected": 0, "results": []},
+    )
+
+
+def test_batch_knows_no_parameters(phone: Client) -> None:
+    response = phone.post(f"{URL}batch/?user_id=ada", write(), content_type="application/json")
+
+    assert response.status_code == 400
+
+
+# Reading
+
+
+@pytest.fixture
+def averages() -> list[MinuteAverage]:
+    """Ada on three minutes of two days, Bob on one; all but the last around Berlin."""
+    return [
+        MinuteAverageFactory(user_id="ada", minute=MINUTE, at_lat=52.5, at_long=13.4, count=2),
+        MinuteAverageFactory(
+            user_id="ada", minute=MINUTE + timedelta(minutes=1), at_lat=52.6, at_long=13.5
+        ),
+        MinuteAverageFactory(user_id="ada", minute=MINUTE + timedelta(days=1), is_gap=True),
+        MinuteAverageFactory(
+            user_id="Bob", minute=MINUTE, at_lat=40.7, at_long=-74.0, is_fold=True
+        ),
+    ]
+
+
+def read_ids(api: APIClient, path: str) -> list[int]:
+    response = api.get(URL + path)
+    assert response.status_code == 200, response.content
+    return [feature["id"] for feature in response.json()["features"]]
+
+
+def test_locations_are_points(api: APIClient, averages: list[MinuteAverage]) -> None:
+    page = api.get(URL).json()
+
+    assert page["type"] == "FeatureCollection"
+    assert page["count"] == 4
+    assert page["features"][0] == {
+        "id": averages[0].pk,
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [13.4, 52.5]},
+        "properties": {
+            "user_id": "ada",
+            "minute": "2024-07-01T10:00:00Z",
+            "count": 2,
+            "accuracy": 12.5,
+            "speed": 1.25,
+            "is_gap": False,
+            "is_fold": False,
+            "last_fix_at": "2024-07-01T10:00:00Z",
+        },
+    }
+    assert api.get(f"{URL}{averages[0].pk}/").json() == page["features"][0]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("user_id=ada", [0, 1, 2]),
+        ("user_id=Ada", []),
+        ("user_id=ada&user_id=Bob", [0, 1, 2, 3]),
+        ("user_id__icontains=b", [3]),
+        ("minute=2024-07-01", [0, 1, 3]),
+        ("minute__gte=2024-07-01T10:01:00Z", [1, 2]),
+        ("minute__lt=2024-07-01T10:01:00Z", [0, 3]),
+        ("in_bbox=13,52,14,53", [0, 1, 2]),
+        ("in_bbox=13.45,52,14,53", [1]),
+        ("in_bbox=170,-90,-60,90", [3]),
+        ("count=2", None),
+        ("lat__gte=52.6", [1]),
+        ("long=13.4", [0, 2]),
+        ("is_gap=true", [2]),
+        ("is_fold=true", [3]),
+        ("ordering=-minute&user_id=ada", [2, 1, 0]),
+    ],
+)
+def test_locations_are_filtered(
+    api: APIClient, averages: list[MinuteAverage], query: str, expected: list[int] | None
+) -> None:
+    if expected is None:
+        assert api.get(f"{URL}?{query}").status_code == 400
+        return
+    assert read_ids(api, f"?{query}") == [averages[place].pk for place in expected]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "latest/", "tracks/", "export.csv", "tiles.json", "tiles/0/0/0.mvt"]
+)
+def test_unknown_parameter_is_named(api: APIClient, path: str) -> None:
+    response = api.get(f"{URL}{path}?colour=red")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["attr"] == "colour"
+
+
+@pytest.mark.parametrize(
+    "path", ["", "latest/", "tracks/", "export.csv", "tiles.json", "tiles/0/0/0.mvt"]
+)
+def test_reading_needs_a_login_where_it_is_not_open(settings: Settings, path: str) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset({"ingest"})
+
+    assert APIClient().get(URL + path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [3, 2]),
+        ("user_id=ada", [2]),
+        ("minute__lt=2024-07-02", [3, 1]),
+        ("in_bbox=13.3,52.4,13.45,52.55", [2]),
+        ("is_gap=false&user_id=ada", [1]),
+        ("user_id=nobody", []),
+    ],
+)
+def test_latest_is_the_last_match_of_each_user(
+    api: APIClient, averages: list[MinuteAverage], query: str, expected: list[int]
+) -> None:
+    assert read_ids(api, f"latest/?{query}") == [averages[place].pk for place in expected]
+
+
+def test_latest_reads_no_minutes_between(api: APIClient) -> None:
+    for user in range(3):
+        for minute in range(60):
+            MinuteAverageFactory(user_id=f"u{user}", minute=MINUTE + timedelta(minutes=minute))
+    rows = MinuteAverage.objects.all()
+
+    from_database = api.get(f"{URL}latest/").json()
+
+    assert [f["properties"]["minute"] for f in from_database["features"]] == [
+        "2024-07-01T10:59:00Z"
+    ] * 3
+    assert rows.count() == 180
+
+
+# Tracks
+
+
+def test_track_is_a_line_for_each_user_and_day(
+    api: APIClient, averages: list[MinuteAverage]
+) -> None:
+    page = api.get(f"{URL}tracks/").json()
+
+    assert page["count"] == 3
+    assert [feature["id"] for feature in page["features"]] == [
+        *("Bob/2024-07-01", "ada/2024-07-01", "ada/2024-07-02")
+    ]
+    assert page["features"][1]["geometry"] == {
+        "type": "LineString",
+        "coordinates": [[13.4, 52.5], [13.5, 52.6]],
+    }
+    assert page["features"][1]["properties"] == {
+        "user_id": "ada",
+        "day": "2024-07-01",
+        "start": "2024-07-01T10:00:00Z",
+        "end": "2024-07-01T10:01:00Z",
+        "minute_count": 2,
+        "fix_count": 3,
+    }
+
+
+def test_track_of_one_minute_has_two_positions(
+    api: APIClient, averages: list[MinuteAverage]
+) -> None:
+    [track] = api.get(f"{URL}tracks/?user_id=Bob").json()["features"]
+
+    assert track["geometry"] == {"type": "LineString", "coordinates": [[-74.0, 40.7]] * 2}
+
+
+def test_track_is_cut_at_the_antimeridian(api: APIClient) -> None:
+    for minute, long in enumerate([179.0, -179.0]):
+        when = MINUTE + timedelta(minutes=minute)
+        MinuteAverageFactory(user_id="ada", minute=when, at_lat=10, at_long=long)
+
+    [track] = api.get(f"{URL}tracks/").json()["features"]
+
+    assert track["geometry"] == {
+        "type": "MultiLineString",
+        "coordinates": [[[179.0, 10.0], [180.0, 10.0]], [[-180.0, 10.0], [-179.0, 10.0]]],
+    }
+
+
+def test_tracks_obey_the_filters(api: APIClient, averages: list[MinuteAverage]) -> None:
+    [track] = api.get(f"{URL}tracks/?in_bbox=13.45,52,14,53").json()["features"]
+
+    assert track["properties"]["minute_count"] == 1
+
+
+def walk(api: APIClient, link: str, path: str) -> Iterator[list[str]]:
+    while path:
+        page = api.get(path).json()
+        yield [feature["id"] for feature in page["features"]]
+        parts = urlsplit(page[link] or "")
+        path = parts.path and f"{parts.path}?{parts.query}"
+
+
+def test_tracks_are_walked_in_pages(api: APIClient) -> None:
+    expected = []
+    for user in ("a", "b\N{SNOWMAN}", "c"):
+        for day in range(3):
+            MinuteAverageFactory(user_id=user, minute=MINUTE + timedelta(days=day))
+            expected.append(f"{user}/2024-07-0{day + 1}")
+
+    forward = list(walk(api, "next", f"{URL}tracks/?page_size=2"))
+    last = api.get(f"{URL}tracks/?page_size=2").json()
+    while last["next"]:
+        last = api.get(last["next"]).json()
+    backward = list(walk(api, "previous", last["previous"]))
+
+    assert list(chain(*forward)) == expected
+    assert list(chain(*reversed(backward))) == expected[:-1]
+
+
+@pytest.mark.parametrize("cursor", ["x", "bnVsbA==", "WyJuIl0=", "WyJuIiwgMSwgMl0=", "%00"])
+def test_cursor_of_tracks_that_is_none_is_a_400(api: APIClient, cursor: str) -> None:
+    response = api.get(f"{URL}tracks/?cursor={cursor}")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["attr"] == "cursor"
+
+
+def test_tracks_have_one_order(api: APIClient) -> None:
+    assert api.get(f"{URL}tracks/?ordering=day").status_code == 400
+
+
+# Tiles and exports
+
+
+def test_tile_has_the_points(api: APIClient, averages: list[MinuteAverage]) -> None:
+    response = api.get(f"{URL}tiles/0/0/0.mvt")
+
+    layers = mapbox_vector_tile.decode(response.content)
+    features = layers["points"]["features"]
+    assert sorted(feature["properties"]["weight"] for feature in features) == [1, 3]
+    [alone] = [feature for feature in features if feature["properties"]["weight"] == 1]
+    assert alone["properties"] == {
+        "weight": 1,
+        "user_id": "Bob",
+        "minute": "2024-07-01T10:00:00Z",
+        "count": 1,
+        "accuracy": 12.5,
+        "speed": 1.25,
+    }
+
+
+def test_tile_obeys_the_filters(api: APIClient, averages: list[MinuteAverage]) -> None:
+    response = api.get(f"{URL}tiles/0/0/0.mvt?user_id=ada&minute__lt=2024-07-02")
+
+    [feature] = mapbox_vector_tile.decode(response.content)["points"]["features"]
+    assert feature["properties"] == {"weight": 2}
+
+
+def test_tile_that_is_not_there_is_a_404(api: APIClient) -> None:
+    assert api.get(f"{URL}tiles/3/8/0.mvt").status_code == 404
+
+
+def test_tilejson_tells_where_the_tiles_are(api: APIClient, averages: list[MinuteAverage]) -> None:
+    found = api.get(f"{URL}tiles.json?user_id=ada").json()
+
+    assert found["tiles"] == [f"http://testserver{URL}tiles/{{z}}/{{x}}/{{y}}.mvt?user_id=ada"]
+    assert found["bounds"] == [13.4, 52.5, 13.5, 52.6]
+
+
+def test_export_has_all_matching_minutes(api: APIClient, averages: list[MinuteAverage]) -> None:
+    response = api.get(f"{URL}export.csv?user_id=Bob")
+
+    assert isinstance(response, FileResponse)
+    content = response.getvalue()
+    assert content.decode().splitlines() == [
+        "id,user_id,minute,count,lat,long,accuracy,speed,is_gap,is_fold,last_fix_at",
+        f"{averages[3].pk},Bob,2024-07-01T10:00:00Z,1,40.7,-74,12.5,1.25,false,true,"
+        "2024-07-01T10:00:00Z",
+    ]
+    assert response.headers["X-Row-Count"] == "1"
+    assert response.headers["X-Sha256"] == sha256(content).hexdigest()
+
+
+def test_lists_keep_their_query_count(
+    api: APIClient, averages: list[MinuteAverage], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for path in ("", "latest/", "tracks/"):
+        with django_assert_num_queries(2):
+            api.get(URL + path)
+
+
+# Admin
+
+
+def test_admin_shows_each_average_on_a_map(
+    client: Client, django_user_model: type[User], averages: list[MinuteAverage]
+) -> None:
+    client.force_login(django_user_model.objects.create_superuser("ada"))
+    admin = "/admin/locations/minuteaverage/"
+
+    listing = client.get(f"{admin}?q=ada").content.decode()
+    page = client.get(f"{admin}{averages[0].pk}/change/").content.decode()
+
+    assert "3 minute averages" in listing
+    assert f'data-source="{URL}{averages[0].pk}/"' in page
+    assert "minute__gte=2024-07-01&amp;minute__lt=2024-07-02" in page
+    assert client.post(f"{admin}{averages[0].pk}/delete/").status_code == 403
+
+
+def test_day_of_the_map_is_that_of_utc(client: Client, django_user_model: type[User]) -> None:
+    client.force_login(django_user_model.objects.create_superuser("ada"))
+    late = MinuteAverageFactory(minute=datetime(2024, 7, 1, 23, 59, tzinfo=UTC), user_id="a&b")
+
+    page = client.get(f"/admin/locations/minuteaverage/{late.pk}/change/").content.decode()
+
+    assert "user_id=a%26b&amp;minute__gte=2024-07-01" in page
