@@ -15,6 +15,7 @@ from environment import clean_environment
 from figures import PAGE, fill, read_page
 from footprint_bench import measure_heatmap, measure_ingest
 from import_bench import DISK_BYTES_PER_ROW, STREAM_DISK_SHARE, measure_all, measure_stream
+from location_bench import DISK_BYTES_PER_SECOND, measure_locations
 from machine import (
     CHECKOUT,
     LEAST_FREE_BYTES,
@@ -63,13 +64,19 @@ def read_options(arguments: Sequence[str]) -> Options:
     heatmap.add_argument("--rounds", type=read_count, default=3)
     ingest = commands.add_parser("ingest", help="the ingest of footprints beside shapely alone")
     ingest.add_argument("--rows", type=read_count, default=1_000_000)
-    for command in (imports, heatmap, ingest):
+    locations = commands.add_parser("locations", help="fixes beside FastAPI and the bare statement")
+    locations.add_argument(
+        "--seconds", type=read_count, default=15, help="of each measurement, after its warm-up"
+    )
+    locations.add_argument("--rounds", type=read_count, default=5)
+    for command in (imports, heatmap, ingest, locations):
         command.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
     found = vars(parser.parse_args(arguments))
     return Options(
         command=found["command"],
-        rows=found["rows"],
+        rows=found.get("rows", 0),
         rounds=found.get("rounds", 1),
+        seconds=found.get("seconds", 0),
         stream_gb=found.get("stream_gb", 0.0),
         with_pgloader=not found.get("without_pgloader", True),
         output=found["output"].resolve(),
@@ -104,15 +111,18 @@ def run(options: Options) -> int:
 def choose_measure(options: Options) -> Callable[[Bench, Options], str]:
     if options.stream_gb:
         return measure_stream
-    return {"import": measure_all, "heatmap": measure_heatmap, "ingest": measure_ingest}[
-        options.command
-    ]
+    return {
+        "import": measure_all,
+        "heatmap": measure_heatmap,
+        "ingest": measure_ingest,
+        "locations": measure_locations,
+    }[options.command]
 
 
 def count_disk_bytes(options: Options) -> int:
     row_bytes = DISK_BYTES_PER_ROW if options.command == "import" else FOOTPRINT_DISK_BYTES
     size = int(options.stream_gb * 1e9 * STREAM_DISK_SHARE) or options.rows * row_bytes
-    return size + LEAST_FREE_BYTES
+    return size + options.seconds * DISK_BYTES_PER_SECOND + LEAST_FREE_BYTES
 
 
 def marker_of(options: Options) -> str:

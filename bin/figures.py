@@ -23,48 +23,65 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a table's figures are: its heading, their format, and whether more of it is better."""
+
+    name: str
+    format: str = ".2f"
+    is_more_better: bool = False
+
+    def write(self, value: float) -> str:
+        return f"{value:{self.format}}"
+
+
+SECONDS = Quantity("seconds")
+
+
+@dataclass(frozen=True)
 class Line:
-    """A line of the table: the seconds of all rounds, or a `note` in their place.
+    """A line of the table: the figures of all rounds, or a `note` in their place.
 
     `is_bound`: it was ended before it was done, and would have taken more.
     """
 
     name: str
-    seconds: tuple[float, ...] = ()
+    figures: tuple[float, ...] = ()
     against: str = ""
     wanted: float | None = None
     note: str = ""
     is_bound: bool = False
 
 
-def write_times(lines: Sequence[Line]) -> str:
-    medians = {line.name: statistics.median(line.seconds) for line in lines if line.seconds}
+def write_figures(lines: Sequence[Line], quantity: Quantity = SECONDS) -> str:
+    medians = {line.name: statistics.median(line.figures) for line in lines if line.figures}
+    sign = "≥" if quantity.is_more_better else "≤"
     rows = [
         [
             line.name,
-            write_seconds(line),
+            write_rounds(line, quantity),
             line.against,
             write_ratio(line, medians),
-            "" if line.wanted is None else f"≤ {line.wanted:.2f}",
+            "" if line.wanted is None else f"{sign} {line.wanted:.2f}",
         ]
         for line in lines
     ]
-    return write_table(["what", "seconds", "against", "measured ratio", "wanted"], rows)
+    return write_table(["what", quantity.name, "against", "measured ratio", "wanted"], rows)
 
 
-def write_seconds(line: Line) -> str:
+def write_rounds(line: Line, quantity: Quantity) -> str:
     """The median, and between which two the rounds were."""
-    if not line.seconds:
+    if not line.figures:
         return line.note
-    text = f"{statistics.median(line.seconds):.2f}"
-    if len(line.seconds) > 1:
-        text += f" ({min(line.seconds):.2f} to {max(line.seconds):.2f})"
+    text = quantity.write(statistics.median(line.figures))
+    if len(line.figures) > 1:
+        least, most = quantity.write(min(line.figures)), quantity.write(max(line.figures))
+        text += f" ({least} to {most})"
     prefix = "more than " if line.is_bound else ""
     return f"{prefix}{text}{', ' if line.note else ''}{line.note}"
 
 
 def write_ratio(line: Line, medians: Mapping[str, float]) -> str:
-    if not (line.seconds and line.against):
+    if not (line.figures and line.against):
         return ""
     ratio = medians[line.name] / medians[line.against]
     return f"{'more than ' if line.is_bound else ''}{ratio:.2f}"

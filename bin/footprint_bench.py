@@ -13,29 +13,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from figures import Figure, Line, write_memory, write_times
-from import_bench import Watch, follow, make_file, read_memory, read_seconds
-from machine import CHECKOUT, ensure_uv, step
+from figures import Figure, Line, write_figures, write_memory
+from import_bench import Watch, follow, make_file, read_seconds
+from machine import CHECKOUT, step
 from running import WEB_START_SECONDS
 from supervisor import Child, Refusal, read_parents, say
 from workbench import (
     FILES,
-    LOCAL,
     LOOK_SECONDS,
+    PEERS,
     Bench,
     Options,
     call,
     count_rows,
     describe_machine,
     end_child,
+    ensure_environment,
     find_free_port,
     psql_command,
     query,
+    read_memory,
+    read_output,
     run_worker,
 )
 
 TABLE = "footprints_footprint"
-PEERS = CHECKOUT / "tests/bench/peers"
 HEATMAP = "/api/v1/footprints/heatmap/"
 # The others are slow: they get the first rows only, and their time is multiplied.
 SERIALIZER_ROWS = 20_000
@@ -97,7 +99,7 @@ def measure_heatmap(bench: Bench, options: Options) -> str:
         f" {len(PLACES)} towns, {CLIENTS} clients at once, {REPEATS} times all of them."
     )
     memory = f"A web worker grew by {growth / 1e6:.0f} MB at most (wanted: 30)."
-    return "\n\n".join([describe_machine(bench), what, write_times(lines), memory])
+    return "\n\n".join([describe_machine(bench), what, write_figures(lines), memory])
 
 
 def measure_round(bench: Bench, tipg: int) -> Iterator[tuple[str, float]]:
@@ -164,13 +166,7 @@ def measure_serializer(bench: Bench, count: int) -> float:
 def run_peer(bench: Bench, script: str, *arguments: str) -> float:
     """The seconds that it prints."""
     command = (bench.workshop.python, str(PEERS / script), *arguments)
-    environment = bench.workshop.environment
-    done = subprocess.run(
-        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise Refusal(f"{script}: {done.stderr.strip()[-500:]}")
-    return float(done.stdout)
+    return float(read_output(bench, script, *command))
 
 
 # Tiles
@@ -225,19 +221,13 @@ def fetch_all(port: int, paths: Sequence[str]) -> str:
 def run_tipg(bench: Bench) -> Iterator[int]:
     """Its port; it is installed into an environment of its own, and serves until the block ends."""
     workshop = bench.workshop
-    python = LOCAL / "tipg/bin/python"
-    if not python.exists():
-        with step("Installing tipg"):
-            uv = str(ensure_uv(workshop))
-            workshop.run(workshop.program("tipg", uv, "venv", "-q", str(LOCAL / "tipg")))
-            install = ("pip", "install", "-q", "--python", str(python), "tipg", "uvicorn")
-            workshop.run(workshop.program("tipg", uv, *install))
+    python = ensure_environment(workshop, "tipg", "tipg", "uvicorn")
     role = bench.home.database_url.partition("://")[2].partition("@")[0]
     url = f"postgresql://{role}@{quote(str(bench.home.sockets), safe='')}/{role}"
     port = find_free_port()
     serve = ("-m", "uvicorn", "tipg.main:app", "--port", str(port), "--workers", "2")
     options = ("--no-access-log", "--log-level", "warning")
-    program = workshop.program("tipg", str(python), *serve, *options, DATABASE_URL=url)
+    program = workshop.program("tipg", python, *serve, *options, DATABASE_URL=url)
     child = bench.supervisor.keep_running(program)
     bench.supervisor.wait_until(lambda: answers(port), child, WEB_START_SECONDS)
     yield port
@@ -287,5 +277,5 @@ def measure_ingest(bench: Bench, options: Options) -> str:
         f" {rows / figure.seconds:,.0f} rows a second."
     )
     return "\n\n".join(
-        [describe_machine(bench), what, write_times(lines), write_memory({INGEST: figure})]
+        [describe_machine(bench), what, write_figures(lines), write_memory({INGEST: figure})]
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, Line, write_memory, write_times
-from machine import CHECKOUT, Workshop, install_packages, step
+from figures import Figure, Line, write_figures, write_memory
+from machine import CHECKOUT, Workshop, step
 from serving import repeat
 from supervisor import (
     Child,
@@ -33,8 +33,10 @@ from workbench import (
     call,
     count_rows,
     describe_machine,
+    ensure_tool,
     psql_command,
     query,
+    read_memory,
     run_worker,
 )
 
@@ -170,7 +172,7 @@ def measure_all(bench: Bench, options: Options) -> str:
         [
             describe_machine(bench),
             what,
-            write_times(lines),
+            write_figures(lines),
             write_memory(summarise_memory(figures)),
         ]
     )
@@ -272,16 +274,6 @@ def pump_and_look(bench: Bench, watch: Watch) -> bool:
     return is_there
 
 
-def read_memory(pid: int, name: str) -> int:
-    """Bytes; 0 of a process that is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = next((line for line in status.splitlines() if line.startswith(f"{name}:")), "")
-    return int(found.split()[1]) * 1024 if found else 0
-
-
 def read_seconds(record: Mapping[str, Any]) -> float:
     created_at = datetime.datetime.fromisoformat(record["created_at"])
     ended_at = datetime.datetime.fromisoformat(record["ended_at"])
@@ -365,17 +357,11 @@ def make_pgloader_line(seconds: float, rows: int, taken: int, loaded: int | None
 
 
 def ensure_pgloader(workshop: Workshop) -> bool:
-    if shutil.which("pgloader") is not None:
-        return True
     try:
-        with step("Installing pgloader"):
-            note = CHECKOUT / ".local/installing"
-            install_packages(["pgloader"], LOGS / "packages.log", note)
+        ensure_tool(workshop, "pgloader")
     except Refusal as refusal:
         say(str(refusal))
         return False
-    finally:
-        workshop.supervisor.pump(0)
     return True
 
 

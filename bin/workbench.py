@@ -21,7 +21,15 @@ from typing import Any
 
 from checking import UNSET
 from environment import DEFAULTS, clean_environment
-from machine import CHECKOUT, Workshop, step
+from machine import (
+    CHECKOUT,
+    Stamp,
+    Workshop,
+    base_python,
+    ensure_uv,
+    install_packages,
+    step,
+)
 from running import WEB_START_SECONDS, answers_health, prepare_home, web_command
 from stores import (
     Home,
@@ -38,6 +46,7 @@ from supervisor import Child, Refusal, Supervisor, send
 LOCAL = CHECKOUT / ".local/bench"
 LOGS = CHECKOUT / ".local/log/bench"
 FILES = LOCAL / "files"
+PEERS = CHECKOUT / "tests/bench/peers"
 
 LOOK_SECONDS = 0.05
 WORKER_START_SECONDS = 60.0
@@ -50,6 +59,7 @@ class Options:
     command: str
     rows: int
     rounds: int
+    seconds: int
     stream_gb: float
     with_pgloader: bool
     output: Path
@@ -118,6 +128,34 @@ def start(workshop: Workshop, home: Home) -> Bench:
     return bench
 
 
+def ensure_tool(workshop: Workshop, name: str) -> None:
+    """A program that Debian's package of the same name brings; raises Refusal where apt cannot."""
+    if shutil.which(name) is not None:
+        return
+    try:
+        with step(f"Installing {name}"):
+            install_packages([name], LOGS / "packages.log", CHECKOUT / ".local/installing")
+    finally:
+        workshop.supervisor.pump(0)
+
+
+def ensure_environment(workshop: Workshop, name: str, *packages: str) -> str:
+    """The Python of an environment of its own with these packages of PyPI, made once."""
+    folder = LOCAL / name
+    python = folder / "bin/python"
+    stamp = Stamp(folder / "packages", python)
+    wanted = " ".join(packages)
+    if not stamp.stands_for(wanted):
+        with step(f"Installing {', '.join(packages)}"):
+            uv = str(ensure_uv(workshop))
+            venv = ("venv", "-q", "--clear", "--python", base_python(), str(folder))
+            install = ("pip", "install", "-q", "--python", str(python), *packages)
+            workshop.run(workshop.program(name, uv, *venv))
+            workshop.run(workshop.program(name, uv, *install))
+        stamp.write(wanted)
+    return str(python)
+
+
 def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -151,22 +189,41 @@ def count_workers(bench: Bench) -> int:
     return int(call(bench, "GET", "/readyz")["workers"])
 
 
-# Asking the database and the API
+def read_memory(pid: int, name: str) -> int:
+    """Bytes; 0 of a process that is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = next((line for line in status.splitlines() if line.startswith(f"{name}:")), "")
+    return int(found.split()[1]) * 1024 if found else 0
+
+
+# Asking programs, the database and the API
+
+
+def read_output(bench: Bench, name: str, *command: str) -> str:
+    """What a program prints; raises Refusal with what it complains of where it fails."""
+    environment = bench.workshop.environment
+    done = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Refusal(f"{name}: {done.stderr.strip()[-500:]}")
+    return done.stdout.strip()
+
+
+def find_client(bench: Bench, name: str) -> str:
+    """PostgreSQL's program of this name: the server's own where it has one."""
+    binaries = choose_server(find_postgres_servers(), bench.home.cluster).binaries
+    return str(binaries / name) if (binaries / name).exists() else name
 
 
 def psql_command(bench: Bench) -> tuple[str, ...]:
-    binaries = choose_server(find_postgres_servers(), bench.home.cluster).binaries
-    psql = binaries / "psql" if (binaries / "psql").exists() else Path("psql")
-    return (str(psql), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", bench.home.database_url)
+    psql = find_client(bench, "psql")
+    return (psql, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", bench.home.database_url)
 
 
 def query(bench: Bench, statement: str) -> str:
-    command = (*psql_command(bench), "-c", statement)
-    environment = bench.workshop.environment
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Refusal(f"psql: {done.stderr.strip()}")
-    return done.stdout.strip()
+    return read_output(bench, "psql", *psql_command(bench), "-c", statement)
 
 
 def count_rows(bench: Bench, table: str) -> int:

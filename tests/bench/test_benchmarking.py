@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from benchmarking import count_disk_bytes, marker_of, read_options
-from figures import Figure, Line, fill, read_page, write_memory, write_times
+from figures import Figure, Line, fill, read_page, write_figures, write_memory
 from import_bench import (
     CASES,
     PSQL,
@@ -18,14 +18,13 @@ from import_bench import (
     check_import,
     make_lines,
     make_pgloader_line,
-    read_memory,
     read_seconds,
     summarise_memory,
     write_first_rows,
 )
 from serving import Repeated, make_server, repeat
 from supervisor import Refusal
-from workbench import Options
+from workbench import Options, read_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENT = b"a,b\n1,2\n3,4\n"
@@ -36,6 +35,7 @@ def make_options(**changes: object) -> Options:
         "command": "import",
         "rows": 10,
         "rounds": 1,
+        "seconds": 0,
         "stream_gb": 0.0,
         "with_pgloader": False,
     }
@@ -51,7 +51,7 @@ def test_times_are_medians_with_their_ratio() -> None:
         Line("other", (6.0, 5.0, 7.0), against="base", wanted=1.2),
     ]
 
-    table = write_times(lines).splitlines()
+    table = write_figures(lines).splitlines()
 
     assert table[2:] == [
         "| base | 4.00 (2.00 to 9.00) |  |  |  |",
@@ -61,7 +61,7 @@ def test_times_are_medians_with_their_ratio() -> None:
 
 
 def test_times_of_what_was_not_measured_say_why() -> None:
-    assert write_times([Line("pgloader", note="not measured")]).endswith(
+    assert write_figures([Line("pgloader", note="not measured")]).endswith(
         "| pgloader | not measured |  |  |  |"
     )
 
@@ -69,7 +69,7 @@ def test_times_of_what_was_not_measured_say_why() -> None:
 def test_pgloader_extrapolates_from_its_rows() -> None:
     line = make_pgloader_line(20.0, rows=3_000_000, taken=500_000, loaded=500_000)
 
-    assert write_times([Line(PSQL, (10.0,)), line]).endswith(
+    assert write_figures([Line(PSQL, (10.0,)), line]).endswith(
         f"| pgloader | 120.00, extrapolated from 500,000 rows | {PSQL} | 12.00 |  |"
     )
 
@@ -77,7 +77,7 @@ def test_pgloader_extrapolates_from_its_rows() -> None:
 def test_pgloader_out_of_time_is_a_lower_bound() -> None:
     line = make_pgloader_line(600.0, rows=10, taken=10, loaded=None)
 
-    assert write_times([Line(PSQL, (10.0,)), line]).endswith(
+    assert write_figures([Line(PSQL, (10.0,)), line]).endswith(
         f"| pgloader | more than 600.00 | {PSQL} | more than 60.00 |  |"
     )
 
@@ -117,7 +117,22 @@ def test_options_have_defaults() -> None:
     assert options.output == ROOT / "docs/benchmarks.md"
 
 
-@pytest.mark.parametrize("arguments", [[], ["import", "--rows", "0"], ["import", "--rounds", "x"]])
+def test_options_of_locations_are_seconds_and_rounds() -> None:
+    options = read_options(["locations", "--rounds", "2"])
+
+    assert (options.seconds, options.rounds, options.rows) == (15, 2, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["import", "--rows", "0"],
+        ["import", "--rounds", "x"],
+        ["locations", "--seconds", "0"],
+        ["locations", "--rows", "1"],
+    ],
+)
 def test_options_that_mean_nothing_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
         read_options(arguments)
@@ -127,9 +142,18 @@ def test_disk_for_a_stream_is_more_than_its_size() -> None:
     assert count_disk_bytes(make_options(stream_gb=20.0)) >= 32_000_000_000
 
 
-@pytest.mark.parametrize("stream_gb", [0.0, 20.0])
-def test_the_projects_page_has_a_place_for_figures(stream_gb: float) -> None:
-    marker = marker_of(make_options(stream_gb=stream_gb))
+def test_disk_for_longer_measurements_is_more() -> None:
+    short, long = (make_options(command="locations", rows=0, seconds=s) for s in (5, 15))
+
+    assert count_disk_bytes(short) < count_disk_bytes(long)
+
+
+@pytest.mark.parametrize(
+    ("command", "stream_gb"),
+    [("import", 0.0), ("import", 20.0), ("heatmap", 0.0), ("ingest", 0.0), ("locations", 0.0)],
+)
+def test_the_projects_page_has_a_place_for_figures(command: str, stream_gb: float) -> None:
+    marker = marker_of(make_options(command=command, stream_gb=stream_gb))
 
     once = fill(read_page(ROOT / "docs/benchmarks.md"), marker, "first figures")
     twice = fill(once, marker, "second figures")
