@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib.gis.geos import Point
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework_gis.serializers import GeoFeatureModelSerializer
 
 from locations.fixes import MAX_ACCURACY_METRES, MAX_SPEED
 from locations.models import MAX_USER_ID_CHARACTERS, MinuteAverage
@@ -32,23 +31,32 @@ POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxIte
     }
 )
 class PointField(serializers.Field[Any, Any, dict[str, Any], Any]):
-    """A GeoJSON Point. What there is for columns of points does not know one that PostgreSQL
-    computes."""
+    """A GeoJSON Point. What there is for columns of points knows none that PostgreSQL computes."""
 
     def to_representation(self, value: Point) -> dict[str, Any]:
         return {"type": "Point", "coordinates": value.coords}
 
 
-class LocationSerializer(GeoFeatureModelSerializer):
-    """The average of a minute, as a Point."""
+class PropertiesSerializer(serializers.ModelSerializer[MinuteAverage]):
+    class Meta:
+        model = MinuteAverage
+        fields = PROPERTIES
 
-    point = PointField(read_only=True)
+
+class LocationSerializer(serializers.ModelSerializer[MinuteAverage]):
+    """The average of a minute as a GeoJSON feature."""
+
+    type = serializers.SerializerMethodField()
+    geometry = PointField(source="point", read_only=True)
+    properties = PropertiesSerializer(source="*", read_only=True)
 
     class Meta:
         model = MinuteAverage
-        id_field = "id"
-        geo_field = "point"
-        fields = ("id", "point", *PROPERTIES)
+        fields = ("id", "type", "geometry", "properties")
+
+    @extend_schema_field({"type": "string", "enum": ["Feature"]})
+    def get_type(self, average: MinuteAverage) -> str:
+        return "Feature"
 
 
 class LocationExportSerializer(serializers.ModelSerializer[MinuteAverage]):

@@ -155,7 +155,7 @@ class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
         """A line for each user and day of UTC through the matching minutes."""
         minutes = self.filter_queryset(MinuteAverage.objects.all())
         tracks = self.paginate_queryset(trace_tracks(minutes))
-        return self.get_paginated_response({"features": list(map(draw_track, tracks or ()))})
+        return self.get_paginated_response(list(map(draw_track, tracks or ())))
 
     @extend_schema(request=FixSerializer(many=True), responses=BatchSerializer)
     @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)

@@ -148,7 +148,8 @@ class GeoJsonPagination(KeysetPagination):
     rows_key = "features"
 
     def get_paginated_response(self, data: Any) -> Response:
-        response = super().get_paginated_response(data["features"])
+        features = data["features"] if isinstance(data, Mapping) else data
+        response = super().get_paginated_response(features)
         response.data = {"type": "FeatureCollection", **response.data}
         return response
 
