@@ -233,6 +233,6 @@ def _execute(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
 
 def _execute_once(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    connection.connection.prepare_threshold = NEVER
-    with psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchall()
+    raw = connection.connection
+    raw.prepare_threshold = NEVER
+    return psycopg.Cursor(raw).execute(statement, parameters, prepare=True).fetchall()

@@ -1,13 +1,19 @@
 """Filters of locations."""
 
-from config.api.filtersets import BBOX, IDENTIFIER, TEXT_IDENTIFIER, ColumnFilterSet
+from config.api.filtersets import BBOX, IDENTIFIER, INTEGER, TEXT_IDENTIFIER, ColumnFilterSet
 from locations.models import MinuteAverage
 
 
 class LocationFilterSet(ColumnFilterSet):
-    """`in_bbox` finds the averages that lie in the box."""
+    """`in_bbox` finds the averages that lie in the box. `count` by itself says how a list's rows are
+    to be counted: the column is filtered by range."""
 
-    columns = {"id": IDENTIFIER, "user_id": TEXT_IDENTIFIER, "in_bbox": BBOX}
+    columns = {
+        "id": IDENTIFIER,
+        "user_id": TEXT_IDENTIFIER,
+        "count": INTEGER[1:],
+        "in_bbox": BBOX,
+    }
     sources = {"in_bbox": "point"}
     exempt = frozenset(
         {"reference_long", "sum_long_offset", "sum_lat", "sum_accuracy", "sum_speed"}

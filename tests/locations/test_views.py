@@ -285,6 +285,8 @@ def test_locations_are_points(api: APIClient, averages: list[MinuteAverage]) -> 
         ("in_bbox=13.45,52,14,53", [1]),
         ("in_bbox=170,-90,-60,90", [3]),
         ("count=2", None),
+        ("count__gte=2", [0]),
+        ("count=none", [0, 1, 2, 3]),
         ("lat__gte=52.6", [1]),
         ("long=13.4", [0, 2]),
         ("is_gap=true", [2]),
