@@ -5,8 +5,8 @@ from locations.models import MinuteAverage
 
 
 class LocationFilterSet(ColumnFilterSet):
-    """`in_bbox` finds the averages that lie in the box. `count` by itself says how a list's rows are
-    to be counted: the column is filtered by range."""
+    """`in_bbox` finds the averages that lie in the box. `count` by itself says how the rows of a
+    list are counted: the column is filtered by range."""
 
     columns = {
         "id": IDENTIFIER,

@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from locations.averaging import store_fix
 from locations.fixes import read_fix
 from locations.models import Fix, MinuteAverage
-from locations.simulating import (
+from locations.phones import (
     PLACES,
     RADIUS,
     Average,
@@ -28,14 +28,11 @@ from locations.simulating import (
     Place,
     Plan,
     Reading,
-    Server,
     foresee,
-    judge_minutes,
     make_fixes,
     make_phone,
-    read_minutes,
-    read_status,
 )
+from locations.simulating import Server, judge_minutes, read_minutes, read_status
 from locations.zones import find_zone
 from tests.servers import run_site
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from locations.simulating import Outcome, Plan, Server, SimulationFailed, simulate
+from locations.phones import Plan
+from locations.simulating import Outcome, Server, SimulationFailed, simulate
 
 MOST_USERS = 1_000  # each is a thread and a connection
 MOST_MINUTES = 525_600
