@@ -1,5 +1,6 @@
 """Fixes into averages: each counts once, the first that arrives, in one statement."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from locations.zones import Moment
 
 # Fixes of a statement: it holds the rows of their minutes until it ends.
 MOST_FIXES = 2_000
-NEVER = 2**31  # executions after which a statement is prepared that does not ask for it
+_kept = threading.local()
 
 Key = tuple[str, datetime, bool]
 
@@ -233,6 +234,13 @@ def _execute(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
 
 def _execute_once(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    raw = connection.connection
-    raw.prepare_threshold = NEVER
-    return psycopg.Cursor(raw).execute(statement, parameters, prepare=True).fetchall()
+    return _find_cursor(connection.connection).execute(statement, parameters).fetchall()
+
+
+def _find_cursor(raw: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    """This thread's: a new one would have to learn each parameter's type anew."""
+    cursor: psycopg.Cursor[Any] | None = getattr(_kept, "cursor", None)
+    if cursor is None or cursor.connection is not raw:
+        raw.prepare_threshold = 0  # at once; of what Django itself sends nothing is prepared
+        cursor = _kept.cursor = psycopg.Cursor(raw)
+    return cursor
