@@ -146,7 +146,7 @@ def serve(workshop: Workshop, port: int) -> None:
     """The worker and the sweeper come last: on a small machine they slow the others' start."""
     manage = (workshop.python, "manage.py")
     supervisor = workshop.supervisor
-    web = supervisor.keep_running(workshop.program("web", *web_command(workshop, port)))
+    web = supervisor.keep_running(workshop.program("web", *web_command(workshop.python, port)))
     bootstrap(workshop)
     with step("Web server"):
         supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
@@ -158,11 +158,11 @@ def serve(workshop: Workshop, port: int) -> None:
     say_where_to_look(port)
 
 
-def web_command(workshop: Workshop, port: int) -> tuple[str, ...]:
+def web_command(python: str, port: int) -> tuple[str, ...]:
     # As a module: the scripts in .venv name the folder in which it was made.
     return (
-        *(workshop.python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8"),
+        *(python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "6"),
         *("--respawn-failed-workers", "--respawn-interval", "1", "--workers-kill-timeout", "5"),
     )
 

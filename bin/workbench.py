@@ -120,7 +120,9 @@ def start(workshop: Workshop, home: Home) -> Bench:
         migrate = (workshop.python, "manage.py", "migrate", "--noinput")
         workshop.run(workshop.program("migrate", *migrate))
     with step("Servers"):
-        web = supervisor.keep_running(workshop.program("web", *web_command(workshop, bench.web)))
+        web = supervisor.keep_running(
+            workshop.program("web", *web_command(workshop.python, bench.web))
+        )
         serve = (sys.executable, "bin/serving.py", str(FILES), str(bench.files))
         files = supervisor.keep_running(workshop.program("files", *serve))
         supervisor.wait_until(lambda: answers_health(bench.web), web, WEB_START_SECONDS)

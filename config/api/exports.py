@@ -37,7 +37,7 @@ from config.api.schema import ErrorSerializer
 from config.api.streaming import BLOCK_BYTES, inline_query, join_blocks
 
 # Half of the web server's threads: a slow reader occupies one until he has the whole file.
-SLOTS = BoundedSemaphore(4)
+SLOTS = BoundedSemaphore(3)
 RETRY_SECONDS = 10
 
 STATEMENT = sql.SQL(

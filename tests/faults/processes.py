@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from django.db import OperationalError, connections
 from django.db.models.functions import Now
+from running import answers_health, web_command
 from stores import (
     POSTGRES_USER,
     Home,
@@ -39,6 +40,7 @@ from stores import (
     write_configuration,
 )
 from supervisor import MARK, Program, Supervisor, is_marked, kill_leftovers, last_lines, read_stat
+from workbench import find_free_port
 
 from imports.choices import ENDED
 from imports.models import KICK_PATIENCE, Import
@@ -105,12 +107,15 @@ class Crew:
         self.faults: dict[str, str] = {}
         self.started_at: dict[str, float] = {}
         self.sweeper: subprocess.Popen[bytes] | None = None
+        self.web: subprocess.Popen[bytes] | None = None
         self.environment = {
             **os.environ,
             "DATABASE_URL": name_database(alias),
             "REDIS_URL": redis_url,
             "SECRET_KEY": "of-the-tests" * 5,
             "IMPORT_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "ANONYMOUS_ACCESS": "read,ingest,import",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
             "CATCHMENT_TRIAL": json.dumps({"lease_seconds": LEASE_SECONDS, **trial}),
@@ -121,8 +126,18 @@ class Crew:
     # Processes
 
     def start(self, *command: str, faults: str = "") -> subprocess.Popen[bytes]:
-        manage = (sys.executable, str(ROOT / "manage.py"), *command)
-        program = Program(command[0], manage, {}, ROOT, stop_signal=signal.SIGKILL)
+        """A command of manage.py."""
+        return self.run(sys.executable, str(ROOT / "manage.py"), *command, faults=faults)
+
+    def start_web(self) -> int:
+        """Its port, when it answers; it ends with the others."""
+        port = find_free_port()
+        self.web = self.run(*web_command(sys.executable, port))
+        self.wait_for(lambda: answers_health(port))
+        return port
+
+    def run(self, *command: str, faults: str = "") -> subprocess.Popen[bytes]:
+        program = Program(command[0], command, {}, ROOT, stop_signal=signal.SIGKILL)
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 program.prefixed_command(),
@@ -173,7 +188,7 @@ class Crew:
     def end(self) -> None:
         """Ends every process that was started here, and all that they started."""
         kill_leftovers(self.folder)
-        for process in (*self.workers.values(), self.sweeper):
+        for process in (*self.workers.values(), self.sweeper, self.web):
             if process is not None:
                 process.kill()
                 process.wait()
