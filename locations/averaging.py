@@ -1,21 +1,17 @@
 """Fixes into averages: each counts once, the first that arrives, in one statement."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-import psycopg
-from django.db import connection
 from psycopg import sql
 
+from config.api.statements import run_statement
 from locations.fixes import NewFix
 from locations.zones import Moment
 
 # Fixes of a statement: it holds the rows of their minutes until it ends.
 MOST_FIXES = 2_000
-_kept = threading.local()
 
 Key = tuple[str, datetime, bool]
 
@@ -141,7 +137,7 @@ KNOWN = """
 def store_fix(fix: NewFix) -> bool:
     """Adds the fix to the average of its user and minute; False where its timestamp is known."""
     moment = fix.moment
-    [(count,)] = _execute(
+    [(count,)] = run_statement(
         ONE,
         {
             "user_id": fix.user_id,
@@ -169,7 +165,7 @@ def store_fixes(fixes: Sequence[NewFix]) -> list[bool]:
 
 def _store_some(fixes: Sequence[NewFix]) -> list[bool]:
     moments = settle_folds(fixes)
-    rows = _execute(
+    rows = run_statement(
         MANY,
         {
             "user_id": [fix.user_id for fix in fixes],
@@ -196,9 +192,9 @@ def settle_folds(fixes: Sequence[NewFix]) -> list[Moment]:
     if not users:
         return moments
     theirs = [place for place, fix in enumerate(fixes) if fix.user_id in users]
-    latest = dict(_execute(LATEST, [list(users)]))
+    latest = dict(run_statement(LATEST, [list(users)]))
     keys = zip(*(make_key(fixes[place]) for place in theirs), strict=True)
-    known = set(_execute(KNOWN, [list(column) for column in keys]))
+    known = set(run_statement(KNOWN, [list(column) for column in keys]))
     for place in theirs:
         fix, moment = fixes[place], moments[place]
         key = make_key(fix)
@@ -214,33 +210,3 @@ def settle_folds(fixes: Sequence[NewFix]) -> list[Moment]:
 
 def make_key(fix: NewFix) -> Key:
     return (fix.user_id, fix.moment.submitted, fix.moment.has_offset)
-
-
-def _execute(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement that is prepared once for each connection.
-
-    Where the connection was lost it is made anew and the statement runs once more: a fix that was
-    stored all the same is a duplicate then. Django would ask before each statement whether the
-    connection is still there.
-    """
-    try:
-        return _execute_once(statement, parameters)
-    except psycopg.OperationalError:
-        if connection.in_atomic_block:
-            raise
-        connection.close()
-        return _execute_once(statement, parameters)
-
-
-def _execute_once(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    return _find_cursor(connection.connection).execute(statement, parameters).fetchall()
-
-
-def _find_cursor(raw: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
-    """This thread's: a new one would have to learn each parameter's type anew."""
-    cursor: psycopg.Cursor[Any] | None = getattr(_kept, "cursor", None)
-    if cursor is None or cursor.connection is not raw:
-        raw.prepare_threshold = 0  # at once; of what Django itself sends nothing is prepared
-        cursor = _kept.cursor = psycopg.Cursor(raw)
-    return cursor

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
-from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.gzip import gzip_page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -48,8 +46,6 @@ from locations.tracks import TrackPagination, draw_track, trace_tracks
 
 logger = logging.getLogger(__name__)
 
-DOORS = frozenset({"/location", "/location/"})
-ACCESS = "ingest"
 MOST_POINTS = 10_000  # of a batch
 TILE_SECONDS = 10  # for which a map need not ask again
 TILE_COLUMNS = {
@@ -75,23 +71,10 @@ LAYERS = (
 )
 
 
-class PhoneMiddleware(MiddlewareMixin):
-    """Where phones need not sign in, answers them before sessions and the like are looked at, which
-    takes as long as all else. `LocationView` would answer the same."""
-
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        if request.method != "PUT" or request.path_info not in DOORS:
-            return None
-        if ACCESS not in settings.ANONYMOUS_ACCESS:
-            return None
-        request.get_host()  # raises DisallowedHost
-        return take_fix(request)
-
-
 class LocationView(APIView):
     """The door of phones: takes in a fix. The same fix again is a duplicate and changes nothing."""
 
-    access = ACCESS
+    access = "ingest"
 
     @extend_schema(operation_id="location", request=FixSerializer, responses=StoredSerializer)
     def put(self, request: Request) -> HttpResponse:
@@ -137,7 +120,7 @@ class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
 
     @property
     def access(self) -> str:
-        return "read" if self.request.method in SAFE_METHODS else ACCESS
+        return "read" if self.request.method in SAFE_METHODS else "ingest"
 
     @extend_schema(filters=True, responses=LocationSerializer(many=True))
     @action(detail=False, ordering="user_id")

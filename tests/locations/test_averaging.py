@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from config.api.statements import run_statement
 from locations import averaging
 from locations.averaging import store_fix, store_fixes
 from locations.fixes import NewFix
@@ -271,13 +272,12 @@ class AnyFixesTest(TestCase):
 def test_batch_is_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     fixes = [make_fix(f"2024-07-01 12:00:{n / 100:06.3f}") for n in range(6000)]
     statements: list[str] = []
-    execute = averaging._execute_once
 
     def note(statement: str, parameters: Any) -> Any:
         statements.append(statement)
-        return execute(statement, parameters)
+        return run_statement(statement, parameters)
 
-    monkeypatch.setattr(averaging, "_execute_once", note)
+    monkeypatch.setattr(averaging, "run_statement", note)
 
     assert all(store_fixes(fixes))
     assert len(statements) <= 6000 / 100
