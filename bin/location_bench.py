@@ -12,7 +12,7 @@ from functools import partial
 
 from figures import Line, Quantity, write_figures
 from machine import CHECKOUT, step
-from running import WEB_START_SECONDS, answers_health
+from running import WEB_START_SECONDS, WEB_THREADS, answers_health
 from supervisor import Refusal, say
 from workbench import (
     LOCAL,
@@ -191,7 +191,11 @@ def run_fastapi(bench: Bench, python: str, statement: str) -> Iterator[int]:
     port = find_free_port()
     serve = ("-m", "granian", "--interface", "asgi", "fastapi_locations:app", "--loop", "uvloop")
     options = ("--host", "127.0.0.1", "--port", str(port), "--workers", "2")
-    variables = {"FIX_STATEMENT": statement, "DATABASE_DSN": bench.home.database_url}
+    variables = {
+        "FIX_STATEMENT": statement,
+        "DATABASE_DSN": bench.home.database_url,
+        "CONNECTIONS": str(WEB_THREADS),
+    }
     program = bench.workshop.program("fastapi", python, *serve, *options, **variables)
     child = bench.supervisor.keep_running(replace(program, folder=PEERS))
     bench.supervisor.wait_until(lambda: answers_health(port), child, WEB_START_SECONDS)

@@ -154,15 +154,23 @@ def serve(workshop: Workshop, port: int) -> None:
     # Two, so that a long import does not delay the next; beyond that the sweeper lends a hand.
     for name in ("worker", "worker-2"):
         supervisor.keep_running(workshop.program(name, *manage, "rqworker", "imports", *options))
+    # Of another kind, which needs no process for each job: there are many, and short ones.
+    simple = ("rqworker", "payloads", "--worker-class", "rq.worker.SimpleWorker", *options)
+    supervisor.keep_running(workshop.program("payload-worker", *manage, *simple))
     supervisor.keep_running(workshop.program("sweeper", *manage, "sweep"))
     say_where_to_look(port)
+
+
+# More of them wait for each other rather than for the database.
+WEB_THREADS = 6
 
 
 def web_command(python: str, port: int) -> tuple[str, ...]:
     # As a module: the scripts in .venv name the folder in which it was made.
     return (
         *(python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "6"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
+        *("--blocking-threads", str(WEB_THREADS)),
         *("--respawn-failed-workers", "--respawn-interval", "1", "--workers-kill-timeout", "5"),
     )
 

@@ -70,11 +70,11 @@ def read_database(name: str) -> dict[str, Any]:
     }
 
 
-def read_redis(name: str) -> str:
+def read_redis(name: str, seconds: float = 0.25) -> str:
     """Variable `name` with socket timeouts: a hanging Redis must never hold up a request."""
     url = env.str(name)
     glue = "&" if "?" in url else "?"
-    return f"{url}{glue}socket_timeout=0.25&socket_connect_timeout=0.25"
+    return f"{url}{glue}socket_timeout={seconds}&socket_connect_timeout={seconds}"
 
 
 # What runs
@@ -88,6 +88,7 @@ FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
 IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
 IMPORT_LOADERS = read_number("IMPORT_LOADERS", 2, largest=64)
 IMPORT_MAX_BYTES = read_number("IMPORT_MAX_BYTES", 2**40, largest=2**60)
+DROPZONE_MAX_BYTES = read_number("DROPZONE_MAX_BYTES", 10 * 2**20, largest=2**30)
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
@@ -131,6 +132,7 @@ MIDDLEWARE = [
 
 DOORS = {
     ("PUT", "/location"): "locations.views.take_fix",
+    ("POST", "/dropzone"): "dropzone.views.take_payload",
 }
 
 # Pages of other sites may read what needs no login, or a token; never with somebody's cookies.
@@ -165,7 +167,14 @@ RQ_QUEUES = {
         "DEFAULT_TIMEOUT": -1,  # an import may take days; its lease says whether it is alive
         "SERIALIZER": "rq.serializers.JSONSerializer",
     },
+    "payloads": {
+        "URL": read_redis("REDIS_URL"),
+        "DEFAULT_TIMEOUT": -1,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    },
 }
+# A kick must not hold up whoever sends a payload.
+KICK_REDIS_URL = read_redis("REDIS_URL", seconds=0.05)
 
 # Who may do what
 PASSWORD_VALIDATION = "django.contrib.auth.password_validation"  # noqa: S105 (a module's name)
@@ -204,7 +213,7 @@ if PUBLIC_URL.startswith("https://"):
 SILENCED_SYSTEM_CHECKS = ["gis.W001"]
 
 # What a request may hold, a file that is uploaded excepted.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(10 * 2**20, DROPZONE_MAX_BYTES)
 
 # The API
 REST_FRAMEWORK = {

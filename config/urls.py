@@ -7,6 +7,7 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
 from config.views import show_not_found, show_overview
+from dropzone.views import DropzoneView
 from locations.views import LocationView
 
 # Without OPTIONS, which would describe a template that cannot be rendered alone.
@@ -21,9 +22,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("imports.urls")),
     path("api/v1/", include("footprints.urls")),
     path("api/v1/", include("locations.urls")),
+    path("api/v1/", include("dropzone.urls")),
     path("api/v1/", include("explorer.urls")),
-    # With a slash at its end or without: a redirect would lose what a phone has sent.
+    # With a slash at their end or without: a redirect would lose what was sent.
     re_path(r"^location/?\Z", LocationView.as_view(), name="location"),
+    re_path(r"^dropzone/?\Z", DropzoneView.as_view(), name="dropzone"),
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

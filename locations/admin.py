@@ -1,6 +1,6 @@
 """Locations in the admin, each on a map, with the track of its day."""
 
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,31 +12,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.api.admin import ReadOnlyAdmin
-from locations.models import MinuteAverage
+from locations.models import AVERAGE_COLUMNS, MinuteAverage
 
 
 @admin.register(MinuteAverage)
 class MinuteAverageAdmin(ReadOnlyAdmin):
-    list_display = (
-        "id",
-        "user_id",
-        "minute",
-        "count",
-        "lat",
-        "long",
-        "accuracy",
-        "speed",
-        "is_gap",
-        "is_fold",
-    )
+    list_display = ("id", "user_id", *AVERAGE_COLUMNS)
     list_filter = ("minute", "is_gap", "is_fold")
     search_fields = ("=user_id",)
     ordering = ("-id",)
-    fields = (
-        "map",
-        *("user_id", "minute", "count", "last_fix_at"),
-        *("lat", "long", "accuracy", "speed", "is_gap", "is_fold"),
-    )
+    fields = ("map", "user_id", *AVERAGE_COLUMNS)
     readonly_fields = ("map",)
 
     class Media:
@@ -49,11 +34,7 @@ class MinuteAverageAdmin(ReadOnlyAdmin):
     @admin.display(description="map")
     def map(self, average: MinuteAverage) -> SafeString:
         day = average.minute.astimezone(UTC).date()
-        query = {
-            "user_id": average.user_id,
-            "minute__gte": day,
-            "minute__lt": day + timedelta(days=1),
-        }
+        query = {"user_id": average.user_id, "minute": day}
         return format_html(
             '<div class="feature-map" data-source="{}" data-context="{}?{}"></div>',
             reverse("location-detail", args=[average.pk]),

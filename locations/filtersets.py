@@ -1,7 +1,29 @@
 """Filters of locations."""
 
-from config.api.filtersets import BBOX, IDENTIFIER, INTEGER, TEXT_IDENTIFIER, ColumnFilterSet
-from locations.models import MinuteAverage
+from django.contrib.gis.geos import GEOSGeometry
+from django.db.models import Q
+
+from config.api.filtersets import (
+    IDENTIFIER,
+    INTEGER,
+    STRING,
+    TEXT_IDENTIFIER,
+    ColumnFilterSet,
+    Lookup,
+    draw_box,
+    match_boxes,
+    parse_bbox,
+)
+from locations.models import SUM_COLUMNS, MinuteAverage
+
+
+def match_here(name: str, boxes: tuple[GEOSGeometry, ...]) -> Q:
+    """Averages at ±180° are at 180: a box that begins at -180 has them too."""
+    spans = [box.extent for box in boxes]
+    edges = [
+        draw_box(180.0, south, 180.0, north) for west, south, _, north in spans if west == -180
+    ]
+    return match_boxes(name, (*boxes, *edges))
 
 
 class LocationFilterSet(ColumnFilterSet):
@@ -12,12 +34,10 @@ class LocationFilterSet(ColumnFilterSet):
         "id": IDENTIFIER,
         "user_id": TEXT_IDENTIFIER,
         "count": INTEGER[1:],
-        "in_bbox": BBOX,
+        "in_bbox": (Lookup("", parse_bbox, match_here, STRING),),
     }
     sources = {"in_bbox": "point"}
-    exempt = frozenset(
-        {"reference_long", "sum_long_offset", "sum_lat", "sum_accuracy", "sum_speed"}
-    )
+    exempt = frozenset(SUM_COLUMNS)
 
     class Meta:
         model = MinuteAverage

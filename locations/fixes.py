@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +20,8 @@ from locations.zones import Moment, find_moment, read_timestamp
 # is there twice, and nothing else is there.
 QUOTES = 16
 MAX_ACCURACY_METRES = 1e8
+MAX_FAULTS = 20  # that are told, of names that are there more than once
+DUST = 1e-300  # what is less is 0: an average of it may be too small for a double
 MAX_SPEED = 3e8  # metres a second: that of light
 RANGES = {
     "lat": (-90, 90),
@@ -26,16 +29,18 @@ RANGES = {
     "accuracy": (0, MAX_ACCURACY_METRES),
     "speed": (0, MAX_SPEED),
 }
+LIMITS = {name: Meta(ge=least, le=most) for name, (least, most) in RANGES.items()}
+T = TypeVar("T")
 
 
 class Report(msgspec.Struct):
     """The body of a fix: degrees (EPSG:4326), metres, metres a second."""
 
     timestamp: str
-    lat: Annotated[float, Meta(ge=-90, le=90)]
-    long: Annotated[float, Meta(ge=-180, le=180)]
-    accuracy: Annotated[float, Meta(ge=0, le=MAX_ACCURACY_METRES)]
-    speed: Annotated[float, Meta(ge=0, le=MAX_SPEED)]
+    lat: Annotated[float, LIMITS["lat"]]
+    long: Annotated[float, LIMITS["long"]]
+    accuracy: Annotated[float, LIMITS["accuracy"]]
+    speed: Annotated[float, LIMITS["speed"]]
     user_id: str
 
 
@@ -93,24 +98,40 @@ def read_fix(body: bytes) -> NewFix:
 
 
 def make_fix(report: Report, moment: Moment) -> NewFix:
-    return NewFix(report.user_id, moment, report.lat, report.long, report.accuracy, report.speed)
+    numbers = (report.lat, report.long, report.accuracy, report.speed)
+    return NewFix(report.user_id, moment, *(x if abs(x) >= DUST else 0.0 for x in numbers))
 
 
-def read_fixes(body: bytes) -> list[NewFix | FixRefused]:
+def read_fixes(body: bytes, *, most: int) -> list[NewFix | FixRefused]:
     """The fixes in an array, or in the array that is the member `points` of an object; in their
     order, each as it is or as it is refused.
 
-    Raises FixRefused where the body as a whole is at fault.
+    Raises FixRefused where the body as a whole is at fault, or holds more than `most`.
     """
     try:
-        return [try_to(read_fix, bytes(raw)) for raw in ARRAY.decode(body)]
+        raws = check_length(ARRAY.decode(body), most)
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        value = read_json(body, errors="surrogateescape")
+        points = check_length(find_points(read_json(body, errors="surrogateescape")), most)
+        return [try_to(judge, point) for point in points]
+    return [try_to(read_fix, bytes(raw)) for raw in raws]
+
+
+def find_points(value: Any) -> list[Any]:
+    """Raises FixRefused where there is no array of points."""
     if isinstance(value, Members):
+        if repeated := tuple(islice(find_repeated(value), MAX_FAULTS)):
+            raise FixRefused(*repeated)
         value = dict(value).get("points")
     if isinstance(value, Members) or not isinstance(value, list):
         raise FixRefused(Fault("invalid", "neither an array nor an object with an array `points`"))
-    return [try_to(judge, member) for member in value]
+    return value
+
+
+def check_length(points: list[T], most: int) -> list[T]:
+    """Before any of them is looked at. Raises FixRefused."""
+    if len(points) > most:
+        raise FixRefused(Fault("too_many", f"{len(points):,} points; {most:,} are the most"))
+    return points
 
 
 def try_to(read: Callable[[Any], NewFix], value: Any) -> NewFix | FixRefused:
@@ -137,7 +158,7 @@ def judge(value: Any) -> NewFix:
     """Raises FixRefused with every fault, and not only the first."""
     if not isinstance(value, Members):
         raise FixRefused(Fault("invalid", "not a JSON object"))
-    faults = list(find_repeated(value))
+    faults = list(islice(find_repeated(value), MAX_FAULTS))
     found: dict[str, Any] = {}
     for name in Report.__struct_fields__:
         try:

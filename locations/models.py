@@ -12,6 +12,12 @@ from django.db.models.functions import Ceil, Now
 from config.api.fields import NumericField
 
 MAX_USER_ID_CHARACTERS = 255
+# What is told of an average beside its user, and what it is computed from.
+AVERAGE_COLUMNS = (
+    *("minute", "count", "lat", "long", "accuracy", "speed"),
+    *("is_gap", "is_fold", "last_fix_at"),
+)
+SUM_COLUMNS = ("reference_long", "sum_long_offset", "sum_lat", "sum_accuracy", "sum_speed")
 
 
 class Fix(models.Model):
@@ -29,6 +35,9 @@ class Fix(models.Model):
     )
     has_offset = models.BooleanField()
     received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = (BrinIndex(name="fix_received", fields=["received_at"], autosummarize=True),)
 
     def __str__(self) -> str:
         return f"fix of {self.user_id}, {self.submitted}"
@@ -117,4 +126,10 @@ def select_latest(minutes: QuerySet[MinuteAverage]) -> QuerySet[MinuteAverage]:
     """Each user's last one of these minutes."""
     rows = minutes.order_by().values("id", "user_id", "minute")
     latest = LatestIds(rows, output_field=models.BigIntegerField())
-    return MinuteAverage.objects.using(minutes.db).filter(id__in=latest)
+    return MinuteAverage.objects.using(minutes.db).defer(*SUM_COLUMNS).filter(id__in=latest)
+
+
+def sort_out_latest(minutes: QuerySet[MinuteAverage]) -> QuerySet[MinuteAverage]:
+    """The same by reading all of these minutes."""
+    latest = minutes.order_by("user_id", "-minute").distinct("user_id").values("id")
+    return MinuteAverage.objects.using(minutes.db).defer(*SUM_COLUMNS).filter(id__in=latest)

@@ -5,23 +5,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from locations.models import Fix, MinuteAverage
+from locations.models import AVERAGE_COLUMNS, Fix, MinuteAverage
 
-AVERAGE_COLUMNS = (
-    *("minute", "count", "last_fix_at", "lat", "long", "accuracy", "speed"),
-    *("is_gap", "is_fold"),
-)
-
-# In one statement, since an average without its fixes would count a repeat once more.
-DELETE_USER = """
-    WITH fixes AS (DELETE FROM locations_fix WHERE user_id = %(user_id)s RETURNING 1),
-    averages AS (DELETE FROM locations_minuteaverage WHERE user_id = %(user_id)s RETURNING 1)
-    SELECT (SELECT count(*) FROM averages), (SELECT count(*) FROM fixes)
-"""
+# Whoever stores a fix now waits: a key without its average would hide a repeat for ever.
+LOCK = "LOCK TABLE locations_fix IN SHARE ROW EXCLUSIVE MODE"
 
 
 def write_user(user_id: str) -> Iterator[str]:
@@ -45,9 +36,10 @@ def _write_rows(rows: QuerySet[Any, Any]) -> Iterator[str]:
 
 def delete_user(user_id: str) -> tuple[int, int]:
     """How many averages and how many fixes of the user are gone."""
-    with connection.cursor() as cursor:
-        cursor.execute(DELETE_USER, {"user_id": user_id})
-        averages, fixes = cursor.fetchone()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        fixes, _ = Fix.objects.filter(user_id=user_id).delete()
+        averages, _ = MinuteAverage.objects.filter(user_id=user_id).delete()
         return averages, fixes
 
 

@@ -6,19 +6,10 @@ from django.contrib.gis.geos import Point
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from locations.fixes import MAX_ACCURACY_METRES, MAX_SPEED
-from locations.models import MAX_USER_ID_CHARACTERS, MinuteAverage
+from locations.fixes import MAX_ACCURACY_METRES, MAX_SPEED, RANGES
+from locations.models import AVERAGE_COLUMNS, MAX_USER_ID_CHARACTERS, MinuteAverage
 
-PROPERTIES = (
-    "user_id",
-    "minute",
-    "count",
-    "accuracy",
-    "speed",
-    "is_gap",
-    "is_fold",
-    "last_fix_at",
-)
+PROPERTIES = tuple(name for name in ("user_id", *AVERAGE_COLUMNS) if name not in {"lat", "long"})
 
 
 POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
@@ -62,7 +53,7 @@ class LocationSerializer(serializers.ModelSerializer[MinuteAverage]):
 class LocationExportSerializer(serializers.ModelSerializer[MinuteAverage]):
     class Meta:
         model = MinuteAverage
-        fields = ("id", *PROPERTIES[:3], "lat", "long", *PROPERTIES[3:])
+        fields = ("id", "user_id", *AVERAGE_COLUMNS)
 
 
 # These describe what `fixes` reads and what is answered: nothing is read or written by them.
@@ -73,8 +64,8 @@ class FixSerializer(serializers.Serializer[Any]):
         help_text="`YYYY-MM-DD HH:MM:SS`, `T` or a space between, with a fraction or without; "
         "local time, or with an offset (`Z`, `+02:00`)"
     )
-    lat = serializers.FloatField(min_value=-90, max_value=90)
-    long = serializers.FloatField(min_value=-180, max_value=180)
+    lat = serializers.FloatField(min_value=RANGES["lat"][0], max_value=RANGES["lat"][1])
+    long = serializers.FloatField(min_value=RANGES["long"][0], max_value=RANGES["long"][1])
     accuracy = serializers.FloatField(
         min_value=0, max_value=MAX_ACCURACY_METRES, help_text="metres"
     )

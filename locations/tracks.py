@@ -1,14 +1,12 @@
 """Tracks: where a user was in the course of a day of UTC, as a line."""
 
-import json
-from base64 import urlsafe_b64decode
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
-import antimeridian
-import shapely
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, F, Max, Min, QuerySet, Sum
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
@@ -21,13 +19,16 @@ from config.api.filtersets import check_text
 from config.api.pagination import (
     GeoJsonPagination,
     Rows,
-    count_rows,
+    decode_cursor,
+    estimate_rows,
+    is_countable,
     read_count_mode,
     read_page_size,
 )
 from locations.models import MinuteAverage
 
 Track = dict[str, Any]
+Position = tuple[float, float]  # longitude and latitude, degrees (EPSG:4326)
 
 
 def trace_tracks(minutes: QuerySet[MinuteAverage]) -> QuerySet[MinuteAverage, Any]:
@@ -56,15 +57,32 @@ def draw_track(track: Track) -> dict[str, Any]:
     }
 
 
-def draw_line(positions: list[tuple[float, float]]) -> dict[str, Any]:
+def draw_line(positions: Sequence[Position]) -> dict[str, Any]:
     """A line has two positions at least: that of a single minute has its own twice."""
-    if len(positions) == 1:
-        positions *= 2
-    if all(abs(east - west) <= 180 for (west, _), (east, _) in pairwise(positions)):
-        return {"type": "LineString", "coordinates": positions}
-    cut = antimeridian.fix_line_string(shapely.LineString(positions), great_circle=False)
-    geometry: dict[str, Any] = shapely.geometry.mapping(cut)
-    return geometry
+    pieces = cut_line(positions)
+    if len(pieces) > 1:
+        return {"type": "MultiLineString", "coordinates": pieces}
+    [piece] = pieces
+    return {"type": "LineString", "coordinates": piece if len(piece) > 1 else piece * 2}
+
+
+def cut_line(positions: Sequence[Position]) -> list[list[Position]]:
+    """The pieces between crossings of ±180°, each leg going the short way round.
+
+    The library that cuts polygons makes pieces without a length of legs that begin or end there.
+    """
+    pieces: list[list[Position]] = [[positions[0]]]
+    for start, end in pairwise(positions):
+        if abs(end[0] - start[0]) > 180:
+            side = math.copysign(180.0, start[0])
+            leg = end[0] + 2 * side - start[0]
+            lat = start[1] + (end[1] - start[1]) * ((side - start[0]) / leg if leg else 0.0)
+            pieces[-1].append((side, lat))
+            pieces.append([(-side, lat)])
+        pieces[-1].append(end)
+    # Where a user stood still a line would have the same position twice.
+    drawn = [[position for position, _ in groupby(piece)] for piece in pieces]
+    return [piece for piece in drawn if len(piece) > 1] or drawn[:1]
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,7 @@ class TrackCursor:
 
 
 class TrackPagination(GeoJsonPagination):
-    """Pages of tracks by user and day."""
+    """Pages of the tracks of minutes, by user and day."""
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: APIView | None = None
@@ -87,15 +105,24 @@ class TrackPagination(GeoJsonPagination):
             raise ValidationError({"ordering": "tracks come by user and day"})
         cursor = read_track_cursor(request)
         size = read_page_size(request)
-        days = queryset.values("user_id", "day").distinct()
-        self.count, self.count_is = count_rows(days, read_count_mode(request))
+        self.count, self.count_is = count_tracks(queryset, read_count_mode(request))
         direction = "" if cursor is None else cursor.direction
-        rows = fetch_tracks(queryset, cursor, size + 1)
+        rows = fetch_tracks(trace_tracks(queryset), cursor, size + 1)
         return self.frame(rows, size, direction, lambda track: [track["user_id"], track["day"]])
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         parameters = super().get_schema_operation_parameters(view)
         return [parameter for parameter in parameters if parameter["name"] != "ordering"]
+
+
+def count_tracks(minutes: QuerySet[MinuteAverage], mode: str) -> tuple[int | None, str]:
+    """As `count_rows` does; but it is the minutes that must not be too many."""
+    days = minutes.order_by().values("user_id", day=TruncDate("minute", tzinfo=UTC)).distinct()
+    if mode == "none":
+        return None, "none"
+    if mode == "exact" or (mode == "" and is_countable(minutes)):
+        return days.count(), "exact"
+    return estimate_rows(days), "estimated"
 
 
 def fetch_tracks(
@@ -114,9 +141,7 @@ def read_track_cursor(request: Request) -> TrackCursor | None:
     if not text:
         return None
     try:
-        direction, user_id, day = json.loads(urlsafe_b64decode(text.encode()))
-        if direction not in {"n", "p"}:
-            raise ValueError(text)
+        direction, user_id, day = decode_cursor(text)
         return TrackCursor(direction, check_text(user_id), date.fromisoformat(day))
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValidationError({"cursor": "not a cursor of this list"}) from error

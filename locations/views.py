@@ -15,7 +15,7 @@ from django.views.decorators.gzip import gzip_page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -26,14 +26,14 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.errors import show_name
 from config.api.exports import CsvExportView, FixedNegotiation
-from config.api.filtersets import refuse_unknown
+from config.api.filtersets import PAGE_PARAMETERS, refuse_unknown
 from config.api.pagination import GeoJsonPagination
 from config.api.renderers import GeoJsonRenderer
 from config.api.tiles import PLAIN, TILE_TYPE, TIME, Tile, cluster_points, describe_tiles
 from locations.averaging import store_fix, store_fixes
 from locations.filtersets import LocationFilterSet
 from locations.fixes import Fault, FixRefused, NewFix, read_fix, read_fixes
-from locations.models import MinuteAverage, select_latest
+from locations.models import SUM_COLUMNS, MinuteAverage, select_latest, sort_out_latest
 from locations.serializers import (
     BatchSerializer,
     FixSerializer,
@@ -42,7 +42,7 @@ from locations.serializers import (
     StoredSerializer,
     TrackSerializer,
 )
-from locations.tracks import TrackPagination, draw_track, trace_tracks
+from locations.tracks import TrackPagination, draw_track
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +96,10 @@ def take_fix(request: HttpRequest) -> HttpResponse:
 
 
 def answer_errors(kind: str, faults: Iterable[Fault], status: int) -> JsonResponse:
-    return JsonResponse({"type": kind, "errors": list(map(describe, faults))}, status=status)
+    return JsonResponse({"type": kind, "errors": list(map(write_fault, faults))}, status=status)
 
 
-def describe(fault: Fault) -> dict[str, Any]:
+def write_fault(fault: Fault) -> dict[str, Any]:
     return {**asdict(fault), "detail": show_name(fault.detail)}
 
 
@@ -107,9 +107,7 @@ def describe(fault: Fault) -> dict[str, Any]:
 class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
     """Where users were, minute by minute of UTC, as GeoJSON."""
 
-    queryset = MinuteAverage.objects.defer(
-        "reference_long", "sum_long_offset", "sum_lat", "sum_accuracy", "sum_speed"
-    )
+    queryset = MinuteAverage.objects.defer(*SUM_COLUMNS)
     serializer_class = LocationSerializer
     filterset_class = LocationFilterSet
     pagination_class = GeoJsonPagination
@@ -130,14 +128,19 @@ class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         matching = super().filter_queryset(queryset)
-        return select_latest(matching) if self.action == "latest" else matching
+        if self.action != "latest":
+            return matching
+        filters = set(self.request.query_params) - PAGE_PARAMETERS - {"format"}
+        # An index leads from user to user; where other columns decide, all that match are read.
+        is_by_minute = all(name.startswith("minute") for name in filters)
+        return select_latest(matching) if is_by_minute else sort_out_latest(matching)
 
     @extend_schema(filters=True, responses=TrackSerializer(many=True))
     @action(detail=False, pagination_class=TrackPagination)
     def tracks(self, request: Request) -> Response:
         """A line for each user and day of UTC through the matching minutes."""
         minutes = self.filter_queryset(MinuteAverage.objects.all())
-        tracks = self.paginate_queryset(trace_tracks(minutes))
+        tracks = self.paginate_queryset(minutes)
         return self.get_paginated_response(list(map(draw_track, tracks or ())))
 
     @extend_schema(request=FixSerializer(many=True), responses=BatchSerializer)
@@ -147,12 +150,10 @@ class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
         its place, and one that is refused leaves the others alone."""
         refuse_unknown(request, {"format"})
         try:
-            fixes = read_fixes(request._request.body)
+            fixes = read_fixes(request._request.body, most=MOST_POINTS)
         except FixRefused as refusal:
-            [fault] = refusal.faults
-            raise ValidationError(fault.detail, code=fault.code) from refusal
-        if len(fixes) > MOST_POINTS:
-            raise ValidationError(f"at most {MOST_POINTS:,} points", code="too_many")
+            details = [ErrorDetail(fault.detail, fault.code) for fault in refusal.faults]
+            raise ValidationError(details) from refusal
         return Response(take_fixes(fixes))
 
 
@@ -162,7 +163,7 @@ def take_fixes(fixes: Sequence[NewFix | FixRefused]) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     for fix in fixes:
         if isinstance(fix, FixRefused):
-            results.append({"status": "rejected", "errors": list(map(describe, fix.faults))})
+            results.append({"status": "rejected", "errors": list(map(write_fault, fix.faults))})
         else:
             results.append({"status": "stored" if next(stored) else "duplicate"})
     counts = Counter(result["status"] for result in results)

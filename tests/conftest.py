@@ -37,7 +37,8 @@ def _own_redis(worker_id: str) -> None:
     if worker_id != "master":
         number = worker_id.removeprefix("gw")
         os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
-        django_settings.RQ_QUEUES["imports"]["URL"] = read_redis("REDIS_URL")
+        for queue in django_settings.RQ_QUEUES.values():
+            queue["URL"] = read_redis("REDIS_URL")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db.models import F, Field, Model, QuerySet
+from django.db.models import (
+    AutoField,
+    BigIntegerField,
+    CharField,
+    F,
+    Field,
+    GeneratedField,
+    Model,
+    QuerySet,
+    TextField,
+)
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
@@ -47,7 +57,7 @@ class Cursor:
 
     direction: str
     value: Any
-    pk: int
+    pk: Any
 
 
 class KeysetPagination(BasePagination):
@@ -77,8 +87,8 @@ class KeysetPagination(BasePagination):
     def frame(
         self, rows: Rows, size: int, direction: str, mark: Callable[[Any], list[Any]]
     ) -> Rows:
-        """The page of at most `size` rows, of one more where there are more in this direction, and
-        its links, whose cursors hold what `mark` makes of the row next to them."""
+        """The page, of `rows` that are one more than `size` where there are more in this direction,
+        and its links, whose cursors hold what `mark` makes of the row next to them."""
         has_more = len(rows) > size
         rows = rows[:size]
         is_backward = direction == "p"
@@ -218,15 +228,19 @@ def count_rows(queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
     rows = queryset.order_by()
     if mode == "exact":
         return rows.count(), "exact"
-    if mode == "":
-        counted = rows[: MAX_EXACT_COUNT + 1].count()
-        if counted <= MAX_EXACT_COUNT:
-            return counted, "exact"
-    return _estimate_rows(rows), "estimated"
+    if mode == "" and is_countable(rows):
+        return rows.count(), "exact"
+    return estimate_rows(rows.values("pk")), "estimated"
 
 
-def _estimate_rows(queryset: QuerySet[Any]) -> int:
-    plan = queryset.values("pk").explain(format="json")
+def is_countable(rows: QuerySet[Any]) -> bool:
+    """Whether there are so few that they can be counted for every page."""
+    return rows.order_by()[: MAX_EXACT_COUNT + 1].count() <= MAX_EXACT_COUNT
+
+
+def estimate_rows(rows: QuerySet[Any, Any]) -> int:
+    """What the planner expects."""
+    plan = rows.explain(format="json")
     if not plan:  # Django asks nothing where it knows that nothing can match
         return 0
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
@@ -246,21 +260,41 @@ def read_cursor(request: Request, model: type[Model], ordering: Ordering) -> Cur
     if not text:
         return None
     try:
-        direction, value, pk = json.loads(urlsafe_b64decode(text.encode()))
-        if direction not in {"n", "p"} or type(pk) is not int or abs(pk) >= 2**63:
-            raise ValueError(text)
+        direction, value, pk = decode_cursor(text)
         if value is None and not ordering.is_nullable:
             raise ValueError(text)
-        if isinstance(value, str):
-            check_text(value)
-        field = get_column(model, ordering.column)
-        return Cursor(direction, None if value is None else field.to_python(value), pk)
+        column, key = get_column(model, ordering.column), get_column(model, "pk")
+        read = None if value is None else read_mark(column, value)
+        return Cursor(direction, read, read_mark(key, pk))
     except (ValueError, TypeError, OverflowError, InvalidValue, RecursionError) as error:
         raise ValidationError({"cursor": "not a cursor of this list"}) from error
 
 
+def decode_cursor(text: str) -> list[Any]:
+    """A direction, and what marks the row next to it. Raises ValueError, TypeError or
+    RecursionError for what is no cursor."""
+    direction, *mark = json.loads(urlsafe_b64decode(text.encode()))
+    if direction not in {"n", "p"}:
+        raise ValueError(text)
+    return [direction, *mark]
+
+
+def read_mark(column: Field[Any, Any], value: Any) -> Any:
+    """A value of a cursor as one of the column's. Raises ValueError or InvalidValue."""
+    if isinstance(value, str):
+        check_text(value)
+    elif isinstance(column, (CharField, TextField)):
+        raise ValueError(value)
+    if isinstance(column, GeneratedField):
+        return read_mark(column.output_field, value)  # type: ignore[arg-type] # it has one
+    is_integer = isinstance(column, (AutoField, BigIntegerField))
+    if value is None or (is_integer and (type(value) is not int or abs(value) >= 2**63)):
+        raise ValueError(value)
+    return column.to_python(value)
+
+
 def get_column(model: type[Model], name: str) -> Field[Any, Any]:
-    field = model._meta.get_field(name)
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     assert isinstance(field, Field)  # noqa: S101 (a view's `ordering_fields` are columns)
     return field
 

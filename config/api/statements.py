@@ -12,13 +12,13 @@ _kept = threading.local()
 def run_statement(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     """The rows of a statement that may run twice.
 
-    Where the connection was lost it is made anew and the statement runs once more, though the first
+    Where the connection is lost it is made anew and the statement runs once more, though the first
     may have been committed. Django would ask before each whether the connection is still there.
     """
     try:
         return _run(statement, parameters)
     except psycopg.OperationalError:
-        if connection.in_atomic_block:
+        if connection.in_atomic_block or not connection.connection.closed:
             raise
         connection.close()
         return _run(statement, parameters)

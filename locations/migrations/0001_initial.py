@@ -46,6 +46,13 @@ class Migration(migrations.Migration):
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
             ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        autosummarize=True, fields=["received_at"], name="fix_received"
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name="MinuteAverage",
@@ -235,5 +242,13 @@ class Migration(migrations.Migration):
             ALTER TABLE locations_minuteaverage
                 DROP CONSTRAINT locations_minuteaverage_pkey, ADD PRIMARY KEY (id)
             """,
+        ),
+        # How many tracks there are is estimated by it.
+        migrations.RunSQL(
+            """
+            CREATE STATISTICS locations_track (ndistinct)
+                ON user_id, ((minute AT TIME ZONE 'UTC')::date) FROM locations_minuteaverage
+            """,
+            "DROP STATISTICS locations_track",
         ),
     ]

@@ -59,7 +59,13 @@ def test_every_endpoint_is_documented() -> None:
     ]
 
     named = {
-        "/" + re.sub(r"\(\?P<pk>[^)]*\)|<int:import_id>", "{id}", address) for address in plain
+        "/"
+        + re.sub(
+            r"\(\?P<pk>[^)]*\)|<int:import_id>",
+            "{id}",
+            address.replace("(?P<timestamp>[^/]+)", "{timestamp}"),
+        )
+        for address in plain
     }
 
     documented = {word for span in docs.split("`")[1::2] for word in span.split()}
@@ -79,6 +85,7 @@ def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
             "imports",
             "footprints",
             "locations",
+            "dropzone",
         ],
         cwd=ROOT,
         capture_output=True,

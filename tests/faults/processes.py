@@ -50,7 +50,14 @@ LEASE_SECONDS = 2.0
 SWEEP_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 REVIVAL_SECONDS = 2.0  # between two starts of a worker that cannot stay up
-WORKER = ("rqworker", "imports", "--serializer", "rq.serializers.JSONSerializer")
+SERIALIZER = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
+WORKER_COMMANDS = {
+    "imports": ("rqworker", "imports", *SERIALIZER),
+    "payloads": (
+        *("rqworker", "payloads", "--worker-class", "rq.worker.SimpleWorker"),
+        *SERIALIZER,
+    ),
+}
 
 
 def read_rounds(default: int) -> int:
@@ -150,10 +157,12 @@ class Crew:
             )
 
     def start_worker(self, name: str = "first", faults: str = "") -> None:
-        """A worker that dies is replaced by one with the same faults."""
+        """A worker that dies is replaced by one with the same faults; one by the name of a queue
+        works for that, any other for imports."""
         self.faults[name] = faults
         self.started_at[name] = time.monotonic()
-        self.workers[name] = self.start(*WORKER, "--worker-ttl", "60", faults=faults)
+        command = WORKER_COMMANDS.get(name, WORKER_COMMANDS["imports"])
+        self.workers[name] = self.start(*command, faults=faults)
 
     def rearm_worker(self, faults: str, name: str = "first") -> None:
         """Replaces a worker, which must have no work, by one with other faults."""

@@ -33,7 +33,7 @@ from explorer.samples import write_trips
 from imports.choices import ENDED, Status
 from imports.jobs import create_import, delete_import, drop_stale_staging, kick_import
 from imports.models import Import
-from tests.faults.processes import ROOT, WORKER, RedisServer, name_database, read_rounds
+from tests.faults.processes import ROOT, WORKER_COMMANDS, RedisServer, name_database, read_rounds
 from tests.faults.sources import Page, Sources, cut, redirect, run_sources
 from tests.faults.watched_worker import CONNECTS, LOOK_UP, Watch
 from tests.imports.test_guarding import DENIED
@@ -274,7 +274,11 @@ class Stage:
     def start_worker(self, watch: Path) -> subprocess.Popen[bytes]:
         module = (sys.executable, "-m", "tests.faults.watched_worker", str(watch))
         program = Program(
-            "worker", (*module, *WORKER, "--burst"), {}, ROOT, stop_signal=signal.SIGKILL
+            "worker",
+            (*module, *WORKER_COMMANDS["imports"], "--burst"),
+            {},
+            ROOT,
+            stop_signal=signal.SIGKILL,
         )
         environment = {
             **os.environ,

@@ -1,10 +1,14 @@
 """Fixes for tests, and what their averages must be: exact fractions, the first that arrives."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
+
+from django.db import connections
 
 from locations.fixes import NewFix
 from locations.models import MinuteAverage
@@ -70,3 +74,18 @@ def read_averages() -> dict[Key, dict[str, Any]]:
         (average.user_id, average.minute): {name: getattr(average, name) for name in names}
         for average in MinuteAverage.objects.all()
     }
+
+
+def run_at_once(*targets: Callable[[], Any]) -> list[Any]:
+    """What they return, each with a connection of its own."""
+    start = threading.Barrier(len(targets))
+
+    def run(target: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return target()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return list(pool.map(run, targets))

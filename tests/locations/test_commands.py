@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,8 +11,9 @@ from django.utils.timezone import now
 
 from locations.averaging import store_fix
 from locations.models import Fix, MinuteAverage
+from locations.removing import delete_user
 from tests.factories.locations import FixFactory
-from tests.locations.fixes import make_fix
+from tests.locations.fixes import make_fix, run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +68,21 @@ def test_delete_leaves_other_users_alone() -> None:
     assert output.getvalue() == "1 averages of 2 fixes deleted.\n"
     assert MinuteAverage.objects.get().user_id == "bob"
     assert Fix.objects.get().user_id == "bob"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fix_that_comes_while_its_user_is_deleted_is_whole() -> None:
+    """Either it is gone, or its key and its average are there."""
+    for second in range(30):
+        store_fix(make_fix("2024-07-01 12:00:00"))
+        fix = make_fix(f"2024-07-01 12:00:{second + 10}")
+
+        run_at_once(partial(store_fix, fix), partial(delete_user, "ada"))
+
+        fixes = Fix.objects.filter(user_id="ada").count()
+        averages = MinuteAverage.objects.filter(user_id="ada").values_list("count", flat=True)
+        assert list(averages) == [1] * fixes
+        delete_user("ada")
 
 
 def test_old_fixes_are_forgotten_and_their_averages_stay() -> None:

@@ -1,6 +1,7 @@
 """The door of phones, and locations over the API."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,13 +12,15 @@ from urllib.parse import urlsplit
 import mapbox_vector_tile
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.http import FileResponse
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from locations import averaging
-from locations.models import Fix, MinuteAverage
+from locations.models import Fix, MinuteAverage, select_latest
+from locations.tracks import cut_line
 from tests.factories.locations import MINUTE, MinuteAverageFactory
 from tests.locations.test_fixes import GOOD, MALFORMED, write
 
@@ -139,6 +142,13 @@ def test_phone_that_signed_in_is_answered_alike(
     assert closed.put("/location", b"\xff", content_type="text/plain").status_code == 400
 
 
+def test_token_that_is_none_is_refused_where_none_is_needed(phone: Client) -> None:
+    response = phone.put("/location", write(), headers={"authorization": "Bearer x"})
+
+    assert response.status_code == 401
+    assert not Fix.objects.exists()
+
+
 # Batches
 
 
@@ -203,6 +213,12 @@ def test_larger_batch_is_refused_as_a_whole(phone: Client) -> None:
     assert not Fix.objects.exists()
 
 
+def test_long_array_of_nothing_is_refused_before_it_is_looked_at(phone: Client) -> None:
+    status, answer = send_batch(phone, b"[" + b"0," * 5_000_000 + b"0]")
+
+    assert (status, answer["errors"][0]["code"]) == (400, "too_many")
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"[", b"null", b"\xff", b"[" * 90_000, write()])
 def test_what_is_no_batch_is_a_400(phone: Client, body: bytes) -> None:
     status, answer = send_batch(phone, body)
@@ -229,7 +245,7 @@ def test_batch_knows_no_parameters(phone: Client) -> None:
 
 @pytest.fixture
 def averages() -> list[MinuteAverage]:
-    """Ada on three minutes of two days, Bob on one; all but the last around Berlin."""
+    """Ada on three minutes of two days around Berlin, Bob on one in New York."""
     return [
         MinuteAverageFactory(user_id="ada", minute=MINUTE, at_lat=52.5, at_long=13.4, count=2),
         MinuteAverageFactory(
@@ -283,7 +299,10 @@ def test_locations_are_points(api: APIClient, averages: list[MinuteAverage]) -> 
         ("minute__lt=2024-07-01T10:01:00Z", [0, 3]),
         ("in_bbox=13,52,14,53", [0, 1, 2]),
         ("in_bbox=13.45,52,14,53", [1]),
-        ("in_bbox=170,-90,-60,90", [3]),
+        ("in_bbox=170,-90,-60,90", [3, 4]),
+        ("in_bbox=-180,-90,-70,90", [3, 4]),
+        ("in_bbox=170,0,180,90", [4]),
+        ("in_bbox=-180,20,-70,30", []),
         ("count=2", None),
         ("count__gte=2", [0]),
         ("count=none", [0, 1, 2, 3]),
@@ -297,6 +316,8 @@ def test_locations_are_points(api: APIClient, averages: list[MinuteAverage]) -> 
 def test_locations_are_filtered(
     api: APIClient, averages: list[MinuteAverage], query: str, expected: list[int] | None
 ) -> None:
+    if "in_bbox" in query:
+        averages = [*averages, MinuteAverageFactory(at_lat=10, at_long=180)]
     if expected is None:
         assert api.get(f"{URL}?{query}").status_code == 400
         return
@@ -339,18 +360,26 @@ def test_latest_is_the_last_match_of_each_user(
     assert read_ids(api, f"latest/?{query}") == [averages[place].pk for place in expected]
 
 
-def test_latest_reads_no_minutes_between(api: APIClient) -> None:
+def test_latest_reads_no_minutes_between() -> None:
     for user in range(3):
-        for minute in range(60):
+        for minute in range(300):
             MinuteAverageFactory(user_id=f"u{user}", minute=MINUTE + timedelta(minutes=minute))
-    rows = MinuteAverage.objects.all()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE locations_minuteaverage")
+        # As it is planned where there are many more.
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
 
-    from_database = api.get(f"{URL}latest/").json()
+    plan = select_latest(MinuteAverage.objects.all()).explain(analyze=True, format="json")
 
-    assert [f["properties"]["minute"] for f in from_database["features"]] == [
-        "2024-07-01T10:59:00Z"
-    ] * 3
-    assert rows.count() == 180
+    assert sum(count_read(node["Plan"]) for node in json.loads(plan)) <= 20
+
+
+def count_read(node: dict[str, Any]) -> int:
+    """The rows that scans of the table or its indexes came upon."""
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    mine = rows * node["Actual Loops"] if node.get("Relation Name") else 0
+    return int(mine) + sum(count_read(child) for child in node.get("Plans", ()))
 
 
 # Tracks
@@ -400,6 +429,37 @@ def test_track_is_cut_at_the_antimeridian(api: APIClient) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("longs", "expected"),
+    [
+        ([180.0, -179.0], [[-180.0, -179.0]]),
+        ([179.0, 180.0, -179.0], [[179.0, 180.0], [-180.0, -179.0]]),
+        ([179.0, -180.0, 179.0], [[179.0, 180.0], [180.0, 179.0]]),
+        ([-179.0, 180.0, -179.0], [[-179.0, -180.0], [-180.0, -179.0]]),
+        ([180.0, 179.0], [[180.0, 179.0]]),
+        ([179.0, -179.0, 179.0], [[179.0, 180.0], [-180.0, -179.0, -180.0], [180.0, 179.0]]),
+        ([180.0, -180.0], [[180.0]]),
+        ([10.0, 10.0, 20.0], [[10.0, 20.0]]),
+    ],
+)
+def test_line_is_cut_where_it_crosses(longs: list[float], expected: list[list[float]]) -> None:
+    pieces = cut_line([(long, 0.0) for long in longs])
+
+    assert [[long for long, _ in piece] for piece in pieces] == expected
+
+
+def test_tracks_are_estimated_by_their_own_number(api: APIClient) -> None:
+    for minute in range(200):
+        MinuteAverageFactory(user_id="ada", minute=MINUTE + timedelta(minutes=minute))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE locations_minuteaverage")
+
+    page = api.get(f"{URL}tracks/?count=estimated").json()
+
+    assert page["count_is"] == "estimated"
+    assert page["count"] < 100
+
+
 def test_tracks_obey_the_filters(api: APIClient, averages: list[MinuteAverage]) -> None:
     [track] = api.get(f"{URL}tracks/?in_bbox=13.45,52,14,53").json()["features"]
 
@@ -431,9 +491,29 @@ def test_tracks_are_walked_in_pages(api: APIClient) -> None:
     assert list(chain(*reversed(backward))) == expected[:-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "bnVsbA==", "WyJuIl0=", "WyJuIiwgMSwgMl0=", "%00"])
-def test_cursor_of_tracks_that_is_none_is_a_400(api: APIClient, cursor: str) -> None:
-    response = api.get(f"{URL}tracks/?cursor={cursor}")
+@pytest.mark.parametrize(
+    "path", ["?", "latest/?", "?ordering=accuracy&", "?ordering=speed&", "tracks/?"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("null", '["n"]', '["n", 1, 2]', '["n", ["a"], "2024-01-01"]', '["n", {"a": 1}, 1]'),
+        *(
+            '["n", [1], 1]',
+            f'["n", {10**400}, 1]',
+            '["x", 1, 1]',
+            '["n", "a", "b"]',
+            '["n", null, 1]',
+        ),
+        '["n", "a\\u0000", "2024-01-01"]',
+    ],
+)
+def test_cursor_that_is_none_is_a_400(api: APIClient, path: str, text: str) -> None:
+    if path != "tracks/?" and text == '["n", 1, 2]':
+        text = '["n", 1, "2"]'
+    cursor = urlsafe_b64encode(text.encode()).decode()
+
+    response = api.get(f"{URL}{path}cursor={cursor}")
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["attr"] == "cursor"
@@ -495,12 +575,19 @@ def test_export_has_all_matching_minutes(api: APIClient, averages: list[MinuteAv
     assert response.headers["X-Sha256"] == sha256(content).hexdigest()
 
 
+@pytest.mark.parametrize(("path", "queries"), [("", 3), ("latest/", 3), ("tracks/", 3)])
+@pytest.mark.parametrize("rows", [1, 20])
 def test_lists_keep_their_query_count(
-    api: APIClient, averages: list[MinuteAverage], django_assert_num_queries: DjangoAssertNumQueries
+    api: APIClient,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    path: str,
+    queries: int,
+    rows: int,
 ) -> None:
-    for path in ("", "latest/", "tracks/"):
-        with django_assert_num_queries(2):
-            api.get(URL + path)
+    MinuteAverageFactory.create_batch(rows)
+
+    with django_assert_num_queries(queries):
+        api.get(URL + path)
 
 
 # Admin
@@ -517,14 +604,18 @@ def test_admin_shows_each_average_on_a_map(
 
     assert "3 minute averages" in listing
     assert f'data-source="{URL}{averages[0].pk}/"' in page
-    assert "minute__gte=2024-07-01&amp;minute__lt=2024-07-02" in page
+    assert "user_id=ada&amp;minute=2024-07-01" in page
     assert client.post(f"{admin}{averages[0].pk}/delete/").status_code == 403
 
 
 def test_day_of_the_map_is_that_of_utc(client: Client, django_user_model: type[User]) -> None:
     client.force_login(django_user_model.objects.create_superuser("ada"))
     late = MinuteAverageFactory(minute=datetime(2024, 7, 1, 23, 59, tzinfo=UTC), user_id="a&b")
+    last = MinuteAverageFactory(minute=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+    admin = "/admin/locations/minuteaverage/"
 
-    page = client.get(f"/admin/locations/minuteaverage/{late.pk}/change/").content.decode()
+    page = client.get(f"{admin}{late.pk}/change/").content.decode()
 
-    assert "user_id=a%26b&amp;minute__gte=2024-07-01" in page
+    assert client.get(f"{admin}{last.pk}/change/").status_code == 200
+
+    assert "user_id=a%26b&amp;minute=2024-07-01" in page

@@ -1,7 +1,7 @@
 """The least that a service for fixes needs, with FastAPI and asyncpg: local time is UTC to it.
 
 `FIX_STATEMENT` is the statement that stores a fix, with the parameters of `store` in their order;
-`DATABASE_DSN` tells where the database is.
+`DATABASE_DSN` tells where the database is, and `CONNECTIONS` how many each worker has to it.
 """
 
 import os
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 STATEMENT = os.environ["FIX_STATEMENT"]
-CONNECTIONS = 8  # of each worker, as many as the other side has threads
+CONNECTIONS = int(os.environ["CONNECTIONS"])  # of each worker
 
 
 class Fix(BaseModel):

@@ -1,4 +1,4 @@
-"""Finds the imports that nobody works on, and gets them done."""
+"""Finds the imports and payloads that nobody works on, and gets them done."""
 
 import signal
 import subprocess
@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
+from dropzone.jobs import has_unanswered, kicker
+from dropzone.partitions import make_next_partitions
 from imports.jobs import (
     drop_stale_staging,
     drop_stale_uploads,
@@ -27,7 +29,7 @@ MAX_CHILDREN = 4
 
 
 class Command(BaseCommand):
-    help = "Runs for ever: kicks waiting imports, and runs those whose kick went unanswered."
+    help = "Runs for ever: kicks what waits, and does what no worker did."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--interval", type=float, default=5.0, help="seconds (default: 5)")
@@ -36,21 +38,38 @@ class Command(BaseCommand):
         stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop_asked.set())
-        children: list[Child] = []
+        importing: list[Child] = []
+        draining: list[Child] = []
         while not stop_asked.wait(interval):
-            children = [child for child in children if child.poll() is None]
-            children += self._sweep(MAX_CHILDREN - len(children))
-        for child in children:
+            importing = list(filter(is_running, importing))
+            draining = list(filter(is_running, draining))
+            close_old_connections()
+            importing += self._sweep_imports(MAX_CHILDREN - len(importing))
+            draining += self._sweep_payloads(can_drain=not draining)
+        for child in (*importing, *draining):
             child.terminate()
 
-    def _sweep(self, can_run: int) -> list[Child]:
+    def _sweep_imports(self, can_run: int) -> list[Child]:
         """One round; returns the children that run an import."""
-        close_old_connections()
         children: list[Child] = []
         self._try(lambda: children.extend(map(start_import, kick_waiting(can_run=can_run))))
         self._try(lambda: finish_cancelled(Import.objects.all()))
         self._try(drop_stale_staging)
         self._try(drop_stale_uploads)
+        return children
+
+    def _sweep_payloads(self, *, can_drain: bool) -> list[Child]:
+        """One round; returns the child that drains, if there must be one."""
+        children: list[Child] = []
+        self._try(make_next_partitions)
+
+        def drain_unanswered() -> None:
+            if has_unanswered():
+                kicker.kick()
+                if can_drain:
+                    children.append(start_manage("drain_payloads"))
+
+        self._try(drain_unanswered)
         return children
 
     def _try(self, step: Callable[[], None]) -> None:
@@ -61,6 +80,14 @@ class Command(BaseCommand):
             self.stderr.write(f"{type(error).__name__}: {error}")
 
 
+def is_running(child: Child) -> bool:
+    return child.poll() is None
+
+
 def start_import(import_id: int) -> Child:
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_import", str(import_id)]
-    return subprocess.Popen(command)  # noqa: S603 (our own command)
+    return start_manage("run_import", str(import_id))
+
+
+def start_manage(*command: str) -> Child:
+    manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
+    return subprocess.Popen([*manage, *command])  # noqa: S603 (our own command)

@@ -1,0 +1,174 @@
+"""Payloads into measurements: in batches, each in one transaction with the state of its payloads.
+
+Any number of workers may drain at once; whatever is killed, a batch is done or waits as before.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from config.api.errors import show_text
+from dropzone.choices import State
+from dropzone.models import Payload
+from dropzone.raw import get_store
+from dropzone.summarising import PayloadRefused, Reason, Summary, summarise_payload, unpack
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+BATCH_BYTES = 32 * 2**20  # of which all numbers are in memory at once
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+MAX_DOUBLINGS = 10
+
+# The order of the rows is that of their keys, so that no two batches wait for each other. The
+# later payload stands, whichever is processed first.
+PUBLISH = """
+    WITH done AS MATERIALIZED (
+        SELECT * FROM unnest(
+            %(timestamp)s::timestamptz[], %(payload_id)s::bigint[],
+            %(mean)s::float8[], %(std)s::float8[], %(count)s::bigint[]
+        ) AS done (timestamp, payload_id, mean, std, count)
+    ), told AS (
+        INSERT INTO dropzone_lineage (timestamp, payload_id, mean, std, count)
+        SELECT * FROM done ORDER BY timestamp, payload_id
+        ON CONFLICT (timestamp, payload_id) DO NOTHING
+    ), standing AS (
+        INSERT INTO dropzone_measurement AS known (timestamp, payload_id, mean, std, count)
+        SELECT DISTINCT ON (timestamp) * FROM done ORDER BY timestamp, payload_id DESC
+        ON CONFLICT (timestamp) DO UPDATE SET
+            payload_id = excluded.payload_id, mean = excluded.mean, std = excluded.std,
+            count = excluded.count
+        WHERE known.payload_id < excluded.payload_id
+    )
+    UPDATE dropzone_payload AS payload
+       SET state = 'processed', ended_at = statement_timestamp(), timestamp = done.timestamp,
+           fault = ''
+      FROM done WHERE payload.id = done.payload_id
+"""
+REJECT = """
+    UPDATE dropzone_payload AS payload
+       SET state = 'rejected', ended_at = statement_timestamp(), reasons = refused.reasons,
+           fault = ''
+      FROM unnest(%s::bigint[], %s::jsonb[]) AS refused (payload_id, reasons)
+     WHERE payload.id = refused.payload_id
+"""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of the payloads of a batch, by their ids."""
+
+    summaries: dict[int, Summary] = field(default_factory=dict)
+    refusals: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+def drain_payloads() -> int:
+    """Processes all that wait, but for those whose next attempt is later; tells how many."""
+    total = 0
+    while count := drain_batch():
+        total += count
+    return total
+
+
+def drain_batch() -> int:
+    """How many of those that wait were processed, or put off; 0 where none is left."""
+    try:
+        with transaction.atomic():
+            taken = take_batch(Payload.objects.all())
+            write(process(taken))
+            return len(taken)
+    except Exception:
+        # One of many may be at fault: by itself each is judged alone.
+        logger.exception("A batch of payloads failed.")
+        return drain_singly()
+
+
+def drain_singly() -> int:
+    """The same one by one, where those that fail are put off."""
+    waiting = list(list_waiting(Payload.objects.all()).values_list("id", flat=True)[:BATCH])
+    for payload_id in waiting:
+        try:
+            with transaction.atomic():
+                write(process(take_batch(Payload.objects.filter(pk=payload_id))))
+        except Exception as error:
+            logger.exception("Payload %d could not be processed.", payload_id)
+            postpone(payload_id, f"{type(error).__name__}: {error}")
+    return len(waiting)
+
+
+def list_waiting(payloads: QuerySet[Payload]) -> QuerySet[Payload]:
+    """Those that wait longest first; none whose next attempt is later."""
+    waiting = payloads.filter(state=State.RECEIVED, next_attempt_at__lte=Now())
+    return waiting.order_by("next_attempt_at", "id")
+
+
+def take_batch(payloads: QuerySet[Payload]) -> list[Payload]:
+    """Some of those that wait, held until the transaction ends: others take others."""
+    rows = list_waiting(payloads).select_for_update(skip_locked=True)
+    taken: list[Payload] = []
+    size = 0
+    for payload in rows.only("id", "received_at", "content_encoding", "size_bytes")[:BATCH]:
+        size += payload.size_bytes
+        if taken and size > BATCH_BYTES:
+            break
+        taken.append(payload)
+    return taken
+
+
+def process(payloads: Sequence[Payload]) -> Results:
+    bodies = get_store().read(payloads) if payloads else {}
+    results = Results()
+    for payload in payloads:
+        try:
+            results.summaries[payload.pk] = summarise(payload, bodies.get(payload.pk))
+        except PayloadRefused as refusal:
+            results.refusals[payload.pk] = refusal.reasons
+        except Exception as error:
+            logger.exception("Payload %d could not be processed.", payload.pk)
+            results.faults[payload.pk] = f"{type(error).__name__}: {error}"
+    return results
+
+
+def summarise(payload: Payload, body: bytes | None) -> Summary:
+    """Of its bytes as they were received. Raises PayloadRefused."""
+    if body is None:
+        raise PayloadRefused(Reason("raw_gone", "its bytes are not kept any more"))
+    return summarise_payload(unpack(body, payload.content_encoding))
+
+
+def write(results: Results) -> None:
+    with connection.cursor() as cursor:
+        if results.summaries:
+            cursor.execute(PUBLISH, make_columns(results.summaries))
+        if results.refusals:
+            reasons = [
+                json.dumps([{"code": r.code, "reason": show_text(r.reason)} for r in found])
+                for found in results.refusals.values()
+            ]
+            cursor.execute(REJECT, [list(results.refusals), reasons])
+    for payload_id, text in results.faults.items():
+        postpone(payload_id, text)
+
+
+def make_columns(summaries: dict[int, Summary]) -> dict[str, list[Any]]:
+    names = ("timestamp", "mean", "std", "count")
+    columns = {name: [getattr(s, name) for s in summaries.values()] for name in names}
+    return columns | {"payload_id": list(summaries)}
+
+
+def postpone(payload_id: int, text: str) -> None:
+    """Another attempt, each after twice the pause of the one before: the payload is not lost, and
+    keeps no other waiting."""
+    payload = Payload.objects.filter(pk=payload_id, state=State.RECEIVED)
+    for attempts in payload.values_list("attempts", flat=True):
+        pause = min(FIRST_PAUSE * 2 ** min(attempts, MAX_DOUBLINGS), LONGEST_PAUSE)
+        payload.update(attempts=F("attempts") + 1, next_attempt_at=Now() + pause, fault=text[:1000])

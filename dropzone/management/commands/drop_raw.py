@@ -1,0 +1,28 @@
+"""`manage.py drop_raw --days N`: old payloads lose their bytes; what came of them stays."""
+
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from dropzone.raw import get_store
+
+MOST_DAYS = 36_500
+
+
+def read_days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_DAYS):
+        raise ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_DAYS}")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Drops the bytes of payloads that are older than N days, by days of UTC."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--days", type=read_days, required=True, metavar="N")
+
+    def handle(self, *args: Any, days: int, **options: Any) -> None:
+        count = get_store().drop(datetime.now(UTC).date() - timedelta(days=days))
+        self.stdout.write(f"the bytes of {count} days were dropped")

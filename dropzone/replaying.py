@@ -1,0 +1,95 @@
+"""Payloads once more: judged without a trace, or put in line again; measurements verified."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from django.db.models import QuerySet
+
+from dropzone.choices import State
+from dropzone.draining import process, summarise
+from dropzone.models import Lineage, Measurement, Payload, requeue
+from dropzone.raw import get_store
+from dropzone.summarising import PayloadRefused, Reason, Summary
+
+MOST_EXAMINED = 10_000
+STEP = 200
+
+
+def count_passing(payloads: QuerySet[Payload]) -> tuple[int, int]:
+    """How many of the rejected ones were examined, and how many would pass now; nothing changes."""
+    rejected = payloads.filter(state=State.REJECTED).order_by("id")[:MOST_EXAMINED]
+    examined = passing = 0
+    step: list[Payload] = []
+    for payload in rejected.iterator(STEP):
+        step.append(payload)
+        if len(step) == STEP:
+            passing += len(process(step).summaries)
+            examined += len(step)
+            step = []
+    return examined + len(step), passing + len(process(step).summaries)
+
+
+def replay(payloads: QuerySet[Payload]) -> int:
+    """Lets the rejected ones whose bytes are kept be processed anew; tells how many."""
+    return requeue(get_store().select_kept(payloads.filter(state=State.REJECTED)))
+
+
+class RawGone(Exception):
+    """The bytes are not kept any more."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What stands for an instant, and what its payload comes to when it is read once more."""
+
+    payload: Payload
+    is_same_raw: bool
+    stored: Summary
+    recomputed: Summary | None
+    reasons: tuple[Reason, ...]
+
+    @property
+    def matches(self) -> bool:
+        return self.is_same_raw and self.stored == self.recomputed
+
+
+def verify(measurement: Measurement) -> Verification:
+    """Recomputes the measurement from the bytes that were received. Raises RawGone."""
+    payload = Payload.objects.get(pk=measurement.payload_id)
+    body = get_store().read([payload]).get(payload.pk)
+    if body is None:
+        raise RawGone
+    recomputed: Summary | None = None
+    reasons: tuple[Reason, ...] = ()
+    try:
+        recomputed = summarise(payload, body)
+    except PayloadRefused as refusal:
+        reasons = refusal.reasons
+    names = ("timestamp", "mean", "std", "count")
+    return Verification(
+        payload=payload,
+        is_same_raw=sha256(body).digest() == bytes(payload.sha256),
+        stored=Summary(**{name: getattr(measurement, name) for name in names}),
+        recomputed=recomputed,
+        reasons=reasons,
+    )
+
+
+def list_lineage(measurement: Measurement) -> list[dict[str, Any]]:
+    """Every payload that says something of this instant, in the order of their receipt."""
+    rows = list(Lineage.objects.filter(timestamp=measurement.timestamp).order_by("payload_id"))
+    payloads = Payload.objects.in_bulk([row.payload_id for row in rows])
+    return [
+        {
+            "payload": row.payload_id,
+            "sha256": bytes(payloads[row.payload_id].sha256).hex(),
+            "received_at": payloads[row.payload_id].received_at,
+            "processed_at": row.processed_at,
+            "mean": row.mean,
+            "std": row.std,
+            "count": row.count,
+            "is_standing": row.payload_id == measurement.payload_id,
+        }
+        for row in rows
+    ]

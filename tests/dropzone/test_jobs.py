@@ -1,0 +1,107 @@
+"""Draining as a job and as a command; kicks, and what happens without them."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils.timezone import now
+from redis.exceptions import ConnectionError as RedisGone
+
+from dropzone.choices import State
+from dropzone.jobs import KICKED, drain, has_unanswered, kicker
+from dropzone.models import Measurement, Payload
+from dropzone.partitions import list_days, make_next_partitions
+from tests.dropzone.payloads import receive, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_next_partitions()
+    kicker.redis.delete(KICKED)
+    kicker.queue.empty()  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(kicker, "resumes_at", 0.0)
+
+
+def test_kicks_are_one_until_somebody_begins() -> None:
+    assert [kicker.kick() for _ in range(5)] == [True] * 5
+    assert len(kicker.queue) == 1
+
+    drain()
+    kicker.kick()
+
+    assert len(kicker.queue) == 2
+
+
+def test_job_is_what_the_worker_runs() -> None:
+    receive(write(1))
+    kicker.kick()
+
+    [job] = kicker.queue.jobs
+    assert job.perform() == 1
+    assert Measurement.objects.count() == 1
+
+
+def test_after_a_failure_nobody_kicks_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    class Gone:
+        def set(self, *_: object, **__: object) -> None:
+            calls.append(1)
+            raise RedisGone
+
+    monkeypatch.setattr(kicker, "redis", Gone())
+
+    assert [kicker.kick() for _ in range(3)] == [False] * 3
+    assert len(calls) == 1
+
+    monkeypatch.setattr(kicker, "resumes_at", time.monotonic() - 1)
+    kicker.kick()
+    assert len(calls) == 2
+
+
+def test_what_comes_while_it_drains_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = [write(n, when=f"2024-07-01T10:00:0{n}Z") for n in range(3)]
+    monkeypatch.setattr(time, "sleep", lambda _: receive(late.pop()) if late else None)
+    receive(write(9, when="2024-07-01T10:00:09Z"))
+
+    assert drain() == 4
+
+
+def test_payload_is_unanswered_after_a_while_and_not_while_it_is_put_off() -> None:
+    payload = Payload.objects.filter(pk=receive(write(1)).pk)
+    assert not has_unanswered()
+
+    payload.update(next_attempt_at=now() - timedelta(seconds=6))
+    assert has_unanswered()
+
+    payload.update(next_attempt_at=now() + timedelta(seconds=6))
+    assert not has_unanswered()
+
+
+def test_command_drains() -> None:
+    receive(write(1))
+    output = StringIO()
+
+    call_command("drain_payloads", stdout=output)
+
+    assert output.getvalue() == "1 payloads processed\n"
+    assert Payload.objects.get().state == State.PROCESSED
+
+
+def test_command_drops_old_bytes() -> None:
+    output = StringIO()
+
+    call_command("drop_raw", "--days", "1", stdout=output)
+
+    assert output.getvalue().startswith("the bytes of ")
+    assert datetime.now(UTC).date() in list_days()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "x", "1.5"])
+def test_command_needs_a_number_of_days(days: str) -> None:
+    with pytest.raises(CommandError, match="days"):
+        call_command("drop_raw", f"--days={days}")

@@ -1,0 +1,511 @@
+"""The door for payloads, and what the API tells of them."""
+
+import gzip
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import FileResponse
+from django.test import Client
+from django.utils.timezone import now
+from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.test import APIClient
+
+from dropzone import receiving
+from dropzone.choices import State
+from dropzone.draining import drain_payloads
+from dropzone.jobs import kicker
+from dropzone.models import Measurement, Payload, RawBody
+from dropzone.partitions import make_next_partitions
+from tests.dropzone.payloads import BAD, INSTANT, WHEN, process, receive, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAYLOADS = "/api/v1/payloads/"
+MEASUREMENTS = "/api/v1/measurements/"
+
+
+@pytest.fixture(autouse=True)
+def _partitions() -> None:
+    make_next_partitions()
+
+
+@pytest.fixture
+def sender(settings: Settings) -> Client:
+    """Who has not signed in, where anybody may send and read."""
+    settings.ANONYMOUS_ACCESS = frozenset({"read", "ingest"})
+    return Client(raise_request_exception=False)
+
+
+def post(
+    sender: Client, body: bytes, path: str = "/dropzone", **headers: str
+) -> tuple[int, dict[str, Any]]:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    content_type = names.pop("content-type", "application/x-www-form-urlencoded")
+    response = sender.post(path, body, content_type=content_type, headers=names)
+    return response.status_code, response.json()
+
+
+# The door
+
+
+@pytest.mark.parametrize("path", ["/dropzone", "/dropzone/"])
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""]
+)
+def test_payload_is_kept_whatever_it_is_called(
+    sender: Client, path: str, content_type: str
+) -> None:
+    body = write(1, 2)
+
+    status, answer = post(sender, body, path, content_type=content_type)
+
+    assert status == 202
+    payload = Payload.objects.get()
+    assert answer == {
+        "id": payload.pk,
+        "sha256": sha256(body).hexdigest(),
+        "status_url": f"http://testserver{PAYLOADS}{payload.pk}/",
+    }
+    assert sender.get(f"{PAYLOADS}{payload.pk}/raw/").content == body
+    assert (payload.content_type, payload.sender) == (content_type, "127.0.0.1")
+
+
+def test_real_file_becomes_a_measurement(sender: Client, real_data: Path) -> None:
+    body = (real_data / "dropzone/file.json").read_bytes().replace(b"\n", b"")
+
+    status, answer = post(sender, body)
+    drain_payloads()
+
+    assert status == 202
+    row = sender.get(f"{MEASUREMENTS}2019-05-01T10:00:00Z/").json()
+    assert row == {
+        "timestamp": "2019-05-01T10:00:00Z",
+        "mean": 0.9985282517566032,
+        "std": 1.0179111964854088,
+        "count": 100,
+        "payload": answer["id"],
+    }
+    assert sender.get(f"{PAYLOADS}{answer['id']}/raw/").content == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"not json", b"\xff", b"\xef\xbb\xbf{}", b"{} {}", "{}".encode("utf-16"), b"\0"],
+)
+def test_body_that_is_no_json_is_kept_and_told(sender: Client, body: bytes) -> None:
+    status, answer = post(sender, body)
+
+    assert status == 400
+    assert answer["errors"][0]["code"] == "not_json"
+    assert sender.get(f"{PAYLOADS}{answer['id']}/raw/").content == body
+    drain_payloads()
+    found = sender.get(f"{PAYLOADS}{answer['id']}/").json()
+    assert found["state"] == "rejected"
+    assert found["reasons"]
+
+
+@pytest.mark.parametrize("body", [BAD, b"{}", b"[]", b"5", b'{"a": NaN}', b"[" * 100 + b"]" * 100])
+def test_every_other_fault_is_told_later(sender: Client, body: bytes) -> None:
+    status, answer = post(sender, body)
+    drain_payloads()
+
+    assert status == 202
+    assert sender.get(answer["status_url"]).json()["state"] == "rejected"
+
+
+def test_gzip_is_kept_as_it_came_and_read(sender: Client) -> None:
+    body = gzip.compress(write(1, 2), mtime=0)
+
+    status, answer = post(sender, body, content_encoding="gzip")
+    drain_payloads()
+
+    assert status == 202
+    assert sender.get(f"{PAYLOADS}{answer['id']}/raw/").content == body
+    assert Measurement.objects.get().mean == 1.5
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "code"),
+    [
+        (b"x", "gzip", "bad_gzip"),
+        (gzip.compress(b"x" * 100, mtime=0)[:-4], "gzip", "bad_gzip"),
+        (gzip.compress(b"0" * 11_000_000, mtime=0), "gzip", "compression_bomb"),
+        (b"{}", "br", "unknown_encoding"),
+    ],
+)
+def test_body_that_cannot_be_unpacked_is_kept_and_told(
+    sender: Client, body: bytes, encoding: str, code: str
+) -> None:
+    status, answer = post(sender, body, content_encoding=encoding)
+
+    assert (status, answer["errors"][0]["code"]) == (400, code)
+    assert Payload.objects.get().pk == answer["id"]
+
+
+def test_body_that_is_too_large_is_a_413(sender: Client, settings: Settings) -> None:
+    settings.DROPZONE_MAX_BYTES = 100
+
+    assert post(sender, b"x" * 100)[0] == 400
+    assert post(sender, b"x" * 101)[0] == 413
+    assert post(sender, b"x" * 11_000_000)[0] == 413
+    assert Payload.objects.count() == 1
+
+
+def test_key_makes_a_repeat_the_same_payload(sender: Client) -> None:
+    first = post(sender, write(1), idempotency_key="k")
+
+    assert post(sender, write(1), idempotency_key="k") == first
+    status, answer = post(sender, write(2), idempotency_key="k")
+    assert (status, answer["errors"][0]["attr"]) == (409, "Idempotency-Key")
+
+
+@pytest.mark.parametrize("key", ["k" * 256, "k\u00e4", "a\tb"])
+def test_key_that_cannot_be_one_is_a_400(sender: Client, key: str) -> None:
+    status, answer = post(sender, write(1), idempotency_key=key)
+
+    assert (status, answer["errors"][0]["attr"]) == (400, "Idempotency-Key")
+    assert not Payload.objects.exists()
+
+
+def test_payload_that_cannot_be_stored_is_a_500(
+    sender: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "RECEIVE", "SELECT 1/0")
+
+    status, answer = post(sender, write(1))
+
+    assert (status, answer["type"]) == (500, "server_error")
+
+
+def test_kick_that_fails_changes_nothing(sender: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kicker, "redis", None)
+    monkeypatch.setattr(kicker, "resumes_at", float("inf"))
+
+    assert post(sender, write(1))[0] == 202
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_a_405(sender: Client, method: str) -> None:
+    assert getattr(sender, method)("/dropzone").status_code == 405
+
+
+def test_sender_must_sign_in_where_sending_is_not_open(
+    settings: Settings, django_user_model: type[User]
+) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    client = APIClient()
+    django_user_model.objects.create_user("ada", password="pass word")  # noqa: S106
+
+    assert client.post("/dropzone", b"{}", content_type="text/plain").status_code == 401
+    login = {"username": "ada", "password": "pass word"}
+    token = client.post("/api/v1/auth/token/", login).json()["access"]
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    response = client.post("/dropzone", write(1), content_type="text/plain")
+
+    assert response.status_code == 202
+    assert Payload.objects.get().sender == "ada"
+
+
+# Payloads
+
+
+def test_payload_tells_what_it_produced(api: APIClient) -> None:
+    payload = process(write(1, 3))
+
+    found = api.get(f"{PAYLOADS}{payload.pk}/").json()
+
+    assert found["state"] == "processed"
+    assert found["produced"] == {
+        "timestamp": WHEN,
+        "mean": 2.0,
+        "std": pytest.approx(2**0.5),
+        "count": 2,
+    }
+    assert found["sha256"] == bytes(payload.sha256).hex()
+
+
+@pytest.fixture
+def payloads() -> list[Payload]:
+    return [process(write(1)), process(BAD), receive(b"x" * 5, key="mine")]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [2, 1, 0]),
+        ("state=processed", [0]),
+        ("state=rejected&state=received", [2, 1]),
+        ("code=data_empty", [1]),
+        ("code=nonsense", []),
+        ("idempotency_key=mine", [2]),
+        (f"sha256={sha256(BAD).hexdigest()}", [1]),
+        ("size_bytes=5", [2]),
+        ("timestamp=2024-07-01", [0]),
+        ("sender=tests&ordering=size_bytes", [2, 1, 0]),
+    ],
+)
+def test_payloads_are_filtered(
+    api: APIClient, payloads: list[Payload], query: str, expected: list[int]
+) -> None:
+    rows = api.get(f"{PAYLOADS}?{query}").json()["results"]
+
+    assert {row["id"] for row in rows} == {payloads[place].pk for place in expected}
+
+
+def test_raw_bytes_are_never_run_by_a_browser(api: APIClient) -> None:
+    payload = receive(b"<script>alert(1)</script>")
+
+    response = api.get(f"{PAYLOADS}{payload.pk}/raw/")
+
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_raw_bytes_that_are_gone_are_a_410(api: APIClient) -> None:
+    payload = process(write(1))
+    RawBody.objects.all().delete()
+
+    assert api.get(f"{PAYLOADS}{payload.pk}/raw/").status_code == 410
+    assert api.post(f"{MEASUREMENTS}{WHEN}/verify/").status_code == 410
+    assert api.get(f"{PAYLOADS}999999/raw/").status_code == 404
+
+
+@pytest.fixture
+def operator(settings: Settings) -> APIClient:
+    settings.ANONYMOUS_ACCESS = frozenset({"read", "ingest"})
+    return APIClient()
+
+
+def test_rejected_payload_is_retried(operator: APIClient, payloads: list[Payload]) -> None:
+    response = operator.post(f"{PAYLOADS}{payloads[1].pk}/retry/")
+
+    assert response.status_code == 202
+    assert response.json()["state"] == "received"
+    drain_payloads()
+    assert Payload.objects.get(pk=payloads[1].pk).state == State.REJECTED
+    assert operator.post(f"{PAYLOADS}{payloads[0].pk}/retry/").status_code == 409
+
+
+def test_retry_needs_more_than_reading(api: APIClient, payloads: list[Payload]) -> None:
+    assert api.post(f"{PAYLOADS}{payloads[1].pk}/retry/").status_code == 401
+    assert api.post(f"{PAYLOADS}replay/", {}, format="json").status_code == 401
+
+
+def mistake(*payloads: Payload) -> None:
+    """As if they had been rejected by a rule that does not hold any more."""
+    rows = Payload.objects.filter(pk__in=[payload.pk for payload in payloads])
+    reasons = [{"code": "old_rule", "reason": "x"}]
+    rows.update(state=State.REJECTED, ended_at=now(), reasons=reasons, timestamp=None)
+
+
+def test_replay_tells_first_how_many_would_pass(operator: APIClient) -> None:
+    mistake(*(receive(write(n, when=f"2024-07-01T10:00:{n:02}Z")) for n in range(42)))
+    process(BAD)
+    before = list(Payload.objects.order_by("pk").values_list("state", "reasons"))
+
+    dry = operator.post(f"{PAYLOADS}replay/", {"dry_run": True}, format="json")
+
+    assert (dry.status_code, dry.json()) == (
+        200,
+        {"matching": 43, "examined": 43, "would_pass": 42},
+    )
+    assert list(Payload.objects.order_by("pk").values_list("state", "reasons")) == before
+    assert not Measurement.objects.exists()
+
+    order = {"filter": {"code": "old_rule"}, "dry_run": False}
+    response = operator.post(f"{PAYLOADS}replay/", order, format="json")
+
+    assert (response.status_code, response.json()) == (202, {"matching": 42, "replayed": 42})
+    drain_payloads()
+    assert Measurement.objects.count() == 42
+    assert Payload.objects.filter(state=State.REJECTED).count() == 1
+
+
+def test_replay_leaves_those_whose_bytes_are_gone(operator: APIClient) -> None:
+    payload = receive(write(1))
+    mistake(payload)
+    RawBody.objects.all().delete()
+
+    response = operator.post(f"{PAYLOADS}replay/", {"dry_run": False}, format="json")
+
+    assert response.json() == {"matching": 1, "replayed": 0}
+    assert Payload.objects.get().reasons[0]["code"] == "old_rule"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"filter": {"colour": "red"}},
+        {"filter": {"id": "x"}},
+        {"filter": 5},
+        {"filter": {"received_at__gte": ["2024", None]}},
+        {"dry_run": "perhaps"},
+        [],
+    ],
+)
+def test_replay_of_what_cannot_be_is_a_400(operator: APIClient, order: object) -> None:
+    response = operator.post(f"{PAYLOADS}replay/", order, format="json")
+
+    assert response.status_code == 400
+    assert response.json()["errors"]
+
+
+# Measurements
+
+
+@pytest.fixture
+def measurements() -> list[Measurement]:
+    for n in range(5):
+        receive(write(*range(n + 1), when=f"2024-07-0{n + 1}T10:00:00.00000{n}Z"))
+    drain_payloads()
+    return list(Measurement.objects.order_by("timestamp"))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [0, 1, 2, 3, 4]),
+        ("timestamp=2024-07-02", [1]),
+        ("timestamp__gte=2024-07-04", [3, 4]),
+        ("mean__gt=1", [3, 4]),
+        ("std__isnull=true", [0]),
+        ("count__gte=4", [3, 4]),
+        ("ordering=-std", [0, 4, 3, 2, 1]),
+    ],
+)
+def test_measurements_are_filtered(
+    api: APIClient, measurements: list[Measurement], query: str, expected: list[int]
+) -> None:
+    rows = api.get(f"{MEASUREMENTS}?{query}").json()["results"]
+
+    assert [row["mean"] for row in rows] == [measurements[place].mean for place in expected]
+
+
+@pytest.mark.parametrize("ordering", ["timestamp", "-timestamp", "mean", "std", "-std", "count"])
+def test_measurements_are_walked_in_pages(
+    api: APIClient, measurements: list[Measurement], ordering: str
+) -> None:
+    whole = api.get(f"{MEASUREMENTS}?ordering={ordering}").json()["results"]
+    url = f"{MEASUREMENTS}?ordering={ordering}&page_size=2"
+    found: list[dict[str, Any]] = []
+    while url:
+        page = api.get(url).json()
+        found += page["results"]
+        url = page["next"]
+
+    assert found == whole
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2024-07-03t10:00:00.000002z",
+        "2024-07-03T12:00:00.000002+02:00",
+        "2024-07-03 10:00:00.000002",
+    ],
+)
+def test_measurement_is_found_by_any_way_to_write_its_instant(
+    api: APIClient, measurements: list[Measurement], written: str
+) -> None:
+    path = written.replace("+", "%2B")
+
+    assert api.get(f"{MEASUREMENTS}{path}/").json()["count"] == 3
+
+
+@pytest.mark.parametrize("written", ["x", "2024-07-03", "2024-07-03T10:00:00Z", "%00"])
+def test_instant_without_a_measurement_is_a_404(
+    api: APIClient, measurements: list[Measurement], written: str
+) -> None:
+    assert api.get(f"{MEASUREMENTS}{written}/").status_code == 404
+
+
+def test_lineage_tells_every_payload_in_order(api: APIClient) -> None:
+    bodies = [write(1), write(2), write(3)]
+    payloads = [process(body) for body in bodies]
+
+    found = api.get(f"{MEASUREMENTS}{WHEN}/lineage/").json()
+
+    assert found["timestamp"] == WHEN
+    assert [(row["payload"], row["mean"], row["is_standing"]) for row in found["lineage"]] == [
+        (payloads[0].pk, 1.0, False),
+        (payloads[1].pk, 2.0, False),
+        (payloads[2].pk, 3.0, True),
+    ]
+    assert [row["sha256"] for row in found["lineage"]] == [
+        sha256(body).hexdigest() for body in bodies
+    ]
+
+
+def test_measurement_is_verified_bit_by_bit(api: APIClient) -> None:
+    process(write(0.1, 0.2, 0.7))
+    url = f"{MEASUREMENTS}{WHEN}/verify/"
+
+    assert api.post(url).json()["matches"] is True
+
+    measurement = Measurement.objects.get()
+    Measurement.objects.update(mean=measurement.mean + 2**-53)
+    found = api.post(url).json()
+    assert found["matches"] is False
+    assert found["recomputed"]["mean"] == measurement.mean
+
+    Measurement.objects.update(mean=measurement.mean)
+    RawBody.objects.update(body=write(0.1, 0.2, 0.7, more=1))
+    found = api.post(url).json()
+    assert (found["matches"], found["is_same_raw"]) == (False, False)
+
+
+def test_measurements_are_exported(api: APIClient, measurements: list[Measurement]) -> None:
+    response = api.get(f"{MEASUREMENTS}export.csv?count__lt=3")
+
+    assert isinstance(response, FileResponse)
+    assert response.getvalue().decode().splitlines() == [
+        "timestamp,mean,std,count,payload",
+        f"2024-07-01T10:00:00Z,0,,1,{measurements[0].payload_id}",
+        f"2024-07-02T10:00:00.000001Z,0.5,0.7071067811865476,2,{measurements[1].payload_id}",
+    ]
+
+
+@pytest.mark.parametrize("path", [PAYLOADS, MEASUREMENTS])
+def test_lists_keep_their_query_count(
+    api: APIClient,
+    measurements: list[Measurement],
+    django_assert_num_queries: DjangoAssertNumQueries,
+    path: str,
+) -> None:
+    for size in (1, 5):
+        with django_assert_num_queries(3):
+            api.get(f"{path}?page_size={size}")
+
+
+# Admin
+
+
+def test_admin_replays_what_was_rejected(
+    client: Client, django_user_model: type[User], payloads: list[Payload]
+) -> None:
+    client.force_login(django_user_model.objects.create_superuser("ada"))
+    chosen = {"action": "replay_payloads", "_selected_action": [payloads[1].pk]}
+
+    page = client.post("/admin/dropzone/payload/", chosen, follow=True).content.decode()
+
+    assert "1 are processed anew" in page
+    assert Payload.objects.get(pk=payloads[1].pk).state == State.RECEIVED
+
+
+def test_admin_shows_where_a_measurement_came_from(
+    client: Client, django_user_model: type[User]
+) -> None:
+    client.force_login(django_user_model.objects.create_superuser("ada"))
+    payload = process(write(1))
+
+    listing = client.get("/admin/dropzone/measurement/").content.decode()
+    page = client.get(f"/admin/dropzone/payload/{payload.pk}/change/").content.decode()
+
+    assert "1 measurement" in listing
+    assert f"{PAYLOADS}{payload.pk}/raw/" in page
+    assert bytes(payload.sha256).hex() in page
+    assert INSTANT.year == 2024
