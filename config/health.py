@@ -13,6 +13,8 @@ from rq.worker import BaseWorker
 
 # Workers wait for jobs in rounds of 45 s (`--worker-ttl 60`), and say so after each.
 SIGN_OF_LIFE = timedelta(seconds=60)
+# What tells of the workers of each queue.
+WORKERS = {"workers": "imports", "payload_workers": "payloads"}
 
 
 def show_alive(request: HttpRequest) -> JsonResponse:
@@ -25,7 +27,7 @@ def show_ready(request: HttpRequest) -> JsonResponse:
     by the sweeper, and a server that can answer must not be taken out of service."""
     is_database_up = check_database()
     state = {"database": "up" if is_database_up else "down", **check_workers()}
-    is_whole = is_database_up and state["redis"] == "up" and state["workers"]
+    is_whole = is_database_up and all(state[name] for name in WORKERS) and state["redis"] == "up"
     status = "ready" if is_whole else "degraded" if is_database_up else "unavailable"
     return JsonResponse({"status": status, **state}, status=200 if is_database_up else 503)
 
@@ -42,10 +44,14 @@ def check_database() -> bool:
 def check_workers() -> dict[str, Any]:
     """Whether Redis answers, and how many workers have given it a sign of life lately."""
     try:
-        workers = Worker.all(queue=django_rq.get_queue("imports"))
+        counts = {name: count_workers(queue) for name, queue in WORKERS.items()}
     except RedisError:
-        return {"redis": "down", "workers": 0}
-    return {"redis": "up", "workers": sum(map(is_alive, workers))}
+        return {"redis": "down", **dict.fromkeys(WORKERS, 0)}
+    return {"redis": "up", **counts}
+
+
+def count_workers(queue: str) -> int:
+    return sum(map(is_alive, Worker.all(queue=django_rq.get_queue(queue))))
 
 
 def is_alive(worker: BaseWorker) -> bool:

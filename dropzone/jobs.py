@@ -25,7 +25,7 @@ KICK_SECONDS = 5
 PAUSE_SECONDS = 5.0
 # A payload whose kick nobody answered for so long is drained by the sweeper.
 PATIENCE = timedelta(seconds=5)
-LINGER_SECONDS = 0.2
+LINGER_SECONDS = 0.05
 
 
 class Kicker:

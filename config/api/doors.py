@@ -30,4 +30,6 @@ class DoorMiddleware(MiddlewareMixin):
         if "HTTP_AUTHORIZATION" in request.META:  # the view judges it
             return None
         request.get_host()  # raises DisallowedHost
-        return take(request)
+        response = take(request)
+        response.headers["Content-Length"] = str(len(response.content))
+        return response

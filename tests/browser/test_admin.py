@@ -1,20 +1,24 @@
 """The admin in a real browser."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories.footprints import FootprintFactory
+from tests.factories.locations import MinuteAverageFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_footprint_is_drawn_on_a_map_from_this_server_alone(
-    browser: Browser, live_server: LiveServer, django_user_model: type[User]
+@pytest.mark.parametrize("factory", [FootprintFactory, MinuteAverageFactory])
+def test_row_is_drawn_on_a_map_from_this_server_alone(
+    browser: Browser, live_server: LiveServer, django_user_model: type[User], factory: Any
 ) -> None:
     django_user_model.objects.create_superuser("ada", password="pass word")  # noqa: S106
-    footprint = FootprintFactory()
+    row = factory()
     page = browser.new_page(base_url=live_server.url)
     requests: list[str] = []
     problems: list[str] = []
@@ -29,7 +33,7 @@ def test_footprint_is_drawn_on_a_map_from_this_server_alone(
     page.fill("#id_username", "ada")
     page.fill("#id_password", "pass word")
     page.click("text=Log in")
-    page.goto(f"/admin/footprints/footprint/{footprint.pk}/change/")
+    page.goto(f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/")
     page.wait_for_selector(".feature-map[data-drawn]", timeout=30_000)
 
     map_box = page.locator(".feature-map canvas").bounding_box()

@@ -43,12 +43,14 @@ def test_ready_tells_each_part(client: Client) -> None:
         "database": "up",
         "redis": "up",
         "workers": 0,
+        "payload_workers": 0,
     }
 
 
 @pytest.mark.django_db
 def test_ready_without_redis_still_takes_requests(client: Client, settings: Settings) -> None:
-    settings.RQ_QUEUES = {"imports": {"URL": "unix:///nowhere/redis.sock?db=0"}}
+    gone = {"URL": "unix:///nowhere/redis.sock?db=0"}
+    settings.RQ_QUEUES = dict.fromkeys(("imports", "payloads"), gone)
 
     response = client.get("/readyz")
 
