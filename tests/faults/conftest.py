@@ -14,7 +14,8 @@ from imports.engine import cutting, fetching
 pytest.register_assert_rewrite("tests.faults.generated", "tests.faults.numbered")
 
 from tests.faults.generated import RETRIES  # noqa: E402
-from tests.faults.processes import Crew, RedisServer  # noqa: E402
+from tests.faults.own_stores import RedisServer  # noqa: E402
+from tests.faults.processes import Crew  # noqa: E402
 from tests.faults.sources import Sources, run_sources  # noqa: E402
 
 MakeCrew = Callable[..., Crew]

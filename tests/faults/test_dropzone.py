@@ -24,7 +24,8 @@ from dropzone.choices import State
 from dropzone.models import Lineage, Measurement, Payload
 from dropzone.partitions import make_next_partitions
 from tests.faults.conftest import MakeCrew
-from tests.faults.processes import Crew, RedisServer, describe, is_alive, make_random, send_signal
+from tests.faults.own_stores import RedisServer
+from tests.faults.processes import Crew, describe, is_alive, make_random, send_signal
 
 CLIENTS = 16
 START = datetime(2024, 7, 1, tzinfo=UTC)

@@ -33,7 +33,8 @@ from explorer.samples import write_trips
 from imports.choices import ENDED, Status
 from imports.jobs import create_import, delete_import, drop_stale_staging, kick_import
 from imports.models import Import
-from tests.faults.processes import ROOT, WORKER_COMMANDS, RedisServer, name_database, read_rounds
+from tests.faults.own_stores import RedisServer
+from tests.faults.processes import ROOT, WORKER_COMMANDS, name_database, read_rounds
 from tests.faults.sources import Page, Sources, cut, redirect, run_sources
 from tests.faults.watched_worker import CONNECTS, LOOK_UP, Watch
 from tests.imports.test_guarding import DENIED

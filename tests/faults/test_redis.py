@@ -18,7 +18,8 @@ from imports.jobs import create_import, delete_import, kick_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, write_numbered
-from tests.faults.processes import Crew, RedisServer, describe, read_rounds, read_rows
+from tests.faults.own_stores import RedisServer
+from tests.faults.processes import Crew, describe, read_rounds, read_rows
 from tests.faults.sources import Page, Sources, drip
 
 PATH = "/trips.csv"

@@ -14,17 +14,8 @@ from pytest_django import DjangoDbBlocker
 from config.settings import read_database
 from imports.choices import ENDED
 from tests.faults.numbered import check_exact, write_numbered
-from tests.faults.processes import (
-    Cluster,
-    Crew,
-    RedisServer,
-    describe,
-    make_random,
-    migrate,
-    read_rounds,
-    read_rows,
-    run_cluster,
-)
+from tests.faults.own_stores import Cluster, RedisServer, migrate, run_cluster
+from tests.faults.processes import Crew, describe, make_random, read_rounds, read_rows
 from tests.faults.sources import Page, Sources, drip
 
 ALIAS = "restarted"

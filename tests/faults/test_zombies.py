@@ -13,14 +13,7 @@ from imports.jobs import delete_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import Row, check_exact, list_rows, write_numbered
-from tests.faults.processes import (
-    Crew,
-    is_alive,
-    make_random,
-    read_rounds,
-    read_rows,
-    send_signal,
-)
+from tests.faults.processes import Crew, is_alive, make_random, read_rounds, read_rows, send_signal
 from tests.faults.sources import Page, Sources, drip, send
 
 PATH = "/trips.csv"
