@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from dropzone_bench import measure_dropzone
 from environment import clean_environment
 from figures import PAGE, fill, read_page
 from footprint_bench import measure_heatmap, measure_ingest
 from import_bench import DISK_BYTES_PER_ROW, STREAM_DISK_SHARE, measure_all, measure_stream
-from location_bench import DISK_BYTES_PER_SECOND, measure_locations
+from loading import DISK_BYTES_PER_SECOND
+from location_bench import measure_locations
 from machine import (
     CHECKOUT,
     LEAST_FREE_BYTES,
@@ -69,7 +71,10 @@ def read_options(arguments: Sequence[str]) -> Options:
         "--seconds", type=read_count, default=15, help="of each measurement, after its warm-up"
     )
     locations.add_argument("--rounds", type=read_count, default=5)
-    for command in (imports, heatmap, ingest, locations):
+    dropzone = commands.add_parser("dropzone", help="payloads beside the bare statement")
+    dropzone.add_argument("--seconds", type=read_count, default=60, help="of the load on the door")
+    dropzone.add_argument("--rounds", type=read_count, default=1)
+    for command in (imports, heatmap, ingest, locations, dropzone):
         command.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
     found = vars(parser.parse_args(arguments))
     return Options(
@@ -116,6 +121,7 @@ def choose_measure(options: Options) -> Callable[[Bench, Options], str]:
         "heatmap": measure_heatmap,
         "ingest": measure_ingest,
         "locations": measure_locations,
+        "dropzone": measure_dropzone,
     }[options.command]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,11 +9,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from figures import Line, Quantity, write_figures
+from loading import (
+    CONNECTIONS,
+    RATE,
+    WARM_SECONDS,
+    Load,
+    make_pgbench_script,
+    read_statement,
+    replace_parameters,
+    run_pgbench,
+    run_wrk,
+)
 from machine import CHECKOUT, step
 from running import WEB_START_SECONDS, WEB_THREADS, answers_health
 from supervisor import Refusal, say
 from workbench import (
-    LOCAL,
     PEERS,
     Bench,
     Options,
@@ -23,36 +31,22 @@ from workbench import (
     end_child,
     ensure_environment,
     ensure_tool,
-    find_client,
     find_free_port,
     query,
     read_output,
 )
 
 SCRIPT = CHECKOUT / "tests/bench/put_locations.lua"
-# Fixes, averages and their log: more than two cores take in.
-DISK_BYTES_PER_SECOND = 50_000_000
-CONNECTIONS = 16
-THREADS = 2
-WARM_SECONDS = 2
 
 OURS = "this server"
 FASTAPI = "FastAPI and asyncpg"
 BARE = "the statement alone, pgbench"
-RATE = Quantity("requests a second", ",.0f", is_more_better=True)
 LATENCY = Quantity("p99 in ms")
 
-PRINT_STATEMENT = """
-import django
-django.setup()
-from locations.averaging import ONE
-print(ONE)
-"""
 PRINT_VERSIONS = """
 from importlib.metadata import version
 print(", ".join(f"{name} {version(name)}" for name in ("fastapi", "asyncpg", "granian", "uvloop")))
 """
-PARAMETER = re.compile(r"%\((\w+)\)s")
 # In the order of the values in `store` of the peer.
 ORDER = (
     "user_id",
@@ -99,15 +93,6 @@ COUNT_STORED = """
 
 
 @dataclass(frozen=True)
-class Load:
-    """What was answered while it was measured."""
-
-    count: int
-    rate: float
-    p99_ms: float = 0.0
-
-
-@dataclass(frozen=True)
 class Stored:
     """Fixes and those that the averages hold, with the warm-up, and the fixes of one run."""
 
@@ -130,7 +115,7 @@ def measure_locations(bench: Bench, options: Options) -> str:
     python = ensure_environment(
         bench.workshop, "fastapi", "fastapi", "asyncpg", "granian", "uvloop"
     )
-    statement = read_output(bench, OURS, bench.workshop.python, "-c", PRINT_STATEMENT)
+    statement = read_statement(bench, "locations.averaging", "ONE")
     loads: dict[str, list[Load]] = {}
     with run_fastapi(bench, python, number_parameters(statement)) as port:
         drivers = {
@@ -210,59 +195,16 @@ def number_parameters(statement: str) -> str:
     )
 
 
-def replace_parameters(statement: str, texts: Mapping[str, str]) -> str:
-    """Of parameters `%(name)s`; raises Refusal for one that is not known."""
-    unknown = set(PARAMETER.findall(statement)) - set(texts)
-    if unknown:
-        raise Refusal(f"The statement has a parameter that bin/bench lacks: {min(unknown)}.")
-    return PARAMETER.sub(lambda found: texts[found[1]], statement)
-
-
 def drive_service(bench: Bench, port: int, run: str, seconds: int) -> Load:
-    options = (f"-c{CONNECTIONS}", f"-t{THREADS}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT))
-    command = ("wrk", *options, f"http://127.0.0.1:{port}", "--", run)
-    return read_wrk(read_output(bench, "wrk", *command))
-
-
-def read_wrk(output: str) -> Load:
-    """From the line of our script; raises Refusal where a request failed or none was answered."""
-    found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
-    if found is None:
-        raise Refusal(f"wrk told no result:\n{output[-500:]}")
-    result = json.loads(found[1])
-    if result["failed"] or not result["requests"]:
-        raise Refusal(f"{result['failed']} of {result['requests']} requests failed.")
-    return Load(result["requests"], result["requests"] / result["seconds"], result["p99_ms"])
+    return run_wrk(bench, port, SCRIPT, run=run, seconds=seconds)
 
 
 # The statement alone
 
 
 def drive_statement(bench: Bench, statement: str, run: str, seconds: int) -> Load:
-    script = LOCAL / "fix.pgbench"
-    script.write_text(make_pgbench_script(statement))
-    options = ("-n", "-c", str(CONNECTIONS), "-j", str(THREADS), "-M", "prepared")
-    variables = ("-D", f"run={run}", "-D", "number=-1")
-    command = (find_client(bench, "pgbench"), *options, *variables, "-T", str(seconds))
-    output = read_output(bench, "pgbench", *command, "-f", str(script), bench.home.database_url)
-    return read_pgbench(output)
-
-
-def make_pgbench_script(statement: str) -> str:
-    bracketed = {name: f"({expression})" for name, expression in EXPRESSIONS.items()}
-    return f"{SET_VARIABLES.lstrip()}{replace_parameters(statement, bracketed).strip()};\n"
-
-
-def read_pgbench(output: str) -> Load:
-    """Raises Refusal where a transaction failed or the figures are missing."""
-    done = re.search(r"^number of transactions actually processed: (\d+)", output, re.MULTILINE)
-    failed = re.search(r"^number of failed transactions: (\d+)", output, re.MULTILINE)
-    rate = re.search(r"^tps = ([\d.]+)", output, re.MULTILINE)
-    if not (done and failed and rate):
-        raise Refusal(f"pgbench told no result:\n{output[-500:]}")
-    if int(failed[1]) or not int(done[1]):
-        raise Refusal(f"{failed[1]} of pgbench's transactions failed, {done[1]} did not.")
-    return Load(int(done[1]), float(rate[1]))
+    script = make_pgbench_script(SET_VARIABLES, statement, EXPRESSIONS)
+    return run_pgbench(bench, script, run=run, seconds=seconds)
 
 
 # Telling

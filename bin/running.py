@@ -32,6 +32,7 @@ from machine import (
 )
 from stores import Home, choose_home, make_enterable, make_folders, start_postgres, start_redis
 from supervisor import (
+    Child,
     Refusal,
     StopRequested,
     Supervisor,
@@ -144,21 +145,36 @@ def bootstrap(workshop: Workshop) -> None:
 
 def serve(workshop: Workshop, port: int) -> None:
     """The worker and the sweeper come last: on a small machine they slow the others' start."""
-    manage = (workshop.python, "manage.py")
+    python = workshop.python
     supervisor = workshop.supervisor
-    web = supervisor.keep_running(workshop.program("web", *web_command(workshop.python, port)))
+    web = supervisor.keep_running(workshop.program("web", *web_command(python, port)))
     bootstrap(workshop)
     with step("Web server"):
         supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
-    options = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
     # Two, so that a long import does not delay the next; beyond that the sweeper lends a hand.
     for name in ("worker", "worker-2"):
-        supervisor.keep_running(workshop.program(name, *manage, "rqworker", "imports", *options))
-    # Of another kind, which needs no process for each job: there are many, and short ones.
-    simple = ("rqworker", "payloads", "--worker-class", "rq.worker.SimpleWorker", *options)
-    supervisor.keep_running(workshop.program("payload-worker", *manage, *simple))
-    supervisor.keep_running(workshop.program("sweeper", *manage, "sweep"))
+        supervisor.keep_running(workshop.program(name, *worker_command(python, "imports")))
+    start_drainers(workshop)
     say_where_to_look(port)
+
+
+def start_drainers(workshop: Workshop) -> tuple[Child, Child]:
+    """The worker for payloads, and the sweeper."""
+    command = worker_command(workshop.python, "payloads", *PAYLOAD_OPTIONS)
+    worker = workshop.supervisor.keep_running(workshop.program("payload-worker", *command))
+    sweep = workshop.program("sweeper", workshop.python, "manage.py", "sweep")
+    return worker, workshop.supervisor.keep_running(sweep)
+
+
+# Of a kind that needs no process for each job: there are many, and short ones.
+PAYLOAD_OPTIONS = ("--worker-class", "rq.worker.SimpleWorker")
+
+
+def worker_command(python: str, queue: str, *options: str) -> tuple[str, ...]:
+    return (
+        *(python, "manage.py", "rqworker", queue, *options),
+        *("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60"),
+    )
 
 
 # More of them wait for each other rather than for the database.

@@ -30,7 +30,7 @@ from machine import (
     install_packages,
     step,
 )
-from running import WEB_START_SECONDS, answers_health, prepare_home, web_command
+from running import WEB_START_SECONDS, answers_health, prepare_home, web_command, worker_command
 from stores import (
     Home,
     choose_home,
@@ -169,8 +169,7 @@ def find_free_port() -> int:
 def run_worker(bench: Bench, loaders: int) -> Iterator[Child]:
     """The one worker, until the block ends; after an error the supervisor ends it with the rest."""
     workshop = bench.workshop
-    options = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
-    command = (workshop.python, "manage.py", "rqworker", "imports", *options)
+    command = worker_command(workshop.python, "imports")
     program = workshop.program("worker", *command, IMPORT_LOADERS=str(loaders))
     child = bench.supervisor.keep_running(program)
     bench.supervisor.wait_until(lambda: count_workers(bench) == 1, child, WORKER_START_SECONDS)

@@ -123,6 +123,12 @@ def test_options_of_locations_are_seconds_and_rounds() -> None:
     assert (options.seconds, options.rounds, options.rows) == (15, 2, 0)
 
 
+def test_options_of_the_dropzone_are_seconds_and_rounds() -> None:
+    options = read_options(["dropzone"])
+
+    assert (options.seconds, options.rounds, options.rows) == (60, 1, 0)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -131,6 +137,7 @@ def test_options_of_locations_are_seconds_and_rounds() -> None:
         ["import", "--rounds", "x"],
         ["locations", "--seconds", "0"],
         ["locations", "--rows", "1"],
+        ["dropzone", "--seconds", "x"],
     ],
 )
 def test_options_that_mean_nothing_are_refused(arguments: list[str]) -> None:
@@ -150,7 +157,14 @@ def test_disk_for_longer_measurements_is_more() -> None:
 
 @pytest.mark.parametrize(
     ("command", "stream_gb"),
-    [("import", 0.0), ("import", 20.0), ("heatmap", 0.0), ("ingest", 0.0), ("locations", 0.0)],
+    [
+        ("import", 0.0),
+        ("import", 20.0),
+        ("heatmap", 0.0),
+        ("ingest", 0.0),
+        ("locations", 0.0),
+        ("dropzone", 0.0),
+    ],
 )
 def test_the_projects_page_has_a_place_for_figures(command: str, stream_gb: float) -> None:
     marker = marker_of(make_options(command=command, stream_gb=stream_gb))

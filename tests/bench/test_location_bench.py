@@ -1,21 +1,18 @@
 import re
 
 import pytest
+from loading import Load, make_pgbench_script
 from location_bench import (
     BARE,
     EXPRESSIONS,
     FASTAPI,
     ORDER,
     OURS,
-    Load,
+    SET_VARIABLES,
     Stored,
     check_stored,
-    make_pgbench_script,
     make_run,
     number_parameters,
-    read_pgbench,
-    read_wrk,
-    replace_parameters,
     rotate,
     write_loads,
 )
@@ -23,77 +20,7 @@ from supervisor import Refusal
 
 from locations.averaging import ONE
 
-
-def make_wrk_output(requests: int = 300, failed: int = 0) -> str:
-    return (
-        "Running 2s test @ http://127.0.0.1:8000\n"
-        "  Socket errors: connect 0, read 0, write 0, timeout 0\n"
-        "Requests/sec:    149.99\n"
-        f'RESULT {{"requests": {requests}, "seconds": 2.000000, "failed": {failed}, '
-        '"p50_ms": 1.500, "p99_ms": 7.250}\n'
-    )
-
-
-def make_pgbench_output(processed: int = 300, failed: int = 0) -> str:
-    return (
-        "pgbench (15.18)\n"
-        "duration: 2 s\n"
-        f"number of transactions actually processed: {processed}\n"
-        f"number of failed transactions: {failed} (0.000%)\n"
-        "latency average = 3.1 ms\n"
-        "tps = 151.250000 (without initial connection time)\n"
-    )
-
-
-# What the tools tell
-
-
-def test_wrk_tells_requests_and_their_rate() -> None:
-    assert read_wrk(make_wrk_output()) == Load(300, 150.0, 7.25)
-
-
-@pytest.mark.parametrize("output", [make_wrk_output(failed=1), make_wrk_output(requests=0)])
-def test_wrk_with_failed_requests_is_refused(output: str) -> None:
-    with pytest.raises(Refusal, match="requests failed"):
-        read_wrk(output)
-
-
-def test_wrk_without_a_result_is_refused() -> None:
-    with pytest.raises(Refusal, match="no result:\nRunning"):
-        read_wrk("Running 2s test\n")
-
-
-def test_pgbench_tells_transactions_and_their_rate() -> None:
-    assert read_pgbench(make_pgbench_output()) == Load(300, 151.25)
-
-
-@pytest.mark.parametrize(
-    ("output", "reason"),
-    [
-        (make_pgbench_output(failed=1), "transactions failed"),
-        (make_pgbench_output(processed=0), "transactions failed"),
-        ("pgbench (15.18)\n", "no result"),
-    ],
-)
-def test_pgbench_without_clean_figures_is_refused(output: str, reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
-        read_pgbench(output)
-
-
 # The statement
-
-
-def test_parameters_are_replaced_wherever_they_occur() -> None:
-    statement = "SELECT %(at)s::timestamptz, %(long)s, %(at)s"
-
-    assert replace_parameters(statement, {"at": "$1", "long": "$2"}) == (
-        "SELECT $1::timestamptz, $2, $1"
-    )
-
-
-def test_parameter_that_is_not_known_is_refused() -> None:
-    with pytest.raises(Refusal, match="lacks: height"):
-        replace_parameters("SELECT %(at)s, %(height)s", {"at": "$1"})
 
 
 def test_own_statement_has_every_parameter_of_the_peer() -> None:
@@ -105,7 +32,7 @@ def test_own_statement_has_every_parameter_of_the_peer() -> None:
 
 
 def test_pgbench_sets_every_variable_of_its_statement() -> None:
-    script = make_pgbench_script(ONE)
+    script = make_pgbench_script(SET_VARIABLES, ONE, EXPRESSIONS)
 
     given = {"run", "number", "client_id"}
     assert set(re.findall(r"(?<!:):([a-z_]\w*)", script)) <= given | set(
@@ -157,8 +84,16 @@ def test_stored_fixes_that_are_others_are_refused(stored: Stored, reason: str) -
 
 def test_tables_hold_rates_against_both_and_latencies_against_fastapi() -> None:
     loads = {
-        OURS: [Load(1, 3000.0, 8.0), Load(1, 2400.4, 10.0), Load(1, 3300.0, 6.0)],
-        FASTAPI: [Load(1, 2000.0, 16.0), Load(1, 2500.0, 20.0), Load(1, 1500.0, 12.0)],
+        OURS: [
+            Load(1, 3000.0, 1.0, 8.0),
+            Load(1, 2400.4, 1.0, 10.0),
+            Load(1, 3300.0, 1.0, 6.0),
+        ],
+        FASTAPI: [
+            Load(1, 2000.0, 1.0, 16.0),
+            Load(1, 2500.0, 1.0, 20.0),
+            Load(1, 1500.0, 1.0, 12.0),
+        ],
         BARE: [Load(1, 6000.0)],
     }
 
