@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
+from redis import Redis
 from rest_framework.test import APIClient
 
 from dropzone import receiving
@@ -175,8 +176,8 @@ def test_payload_that_cannot_be_stored_is_a_500(
 
 
 def test_kick_that_fails_changes_nothing(sender: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kicker, "redis", None)
-    monkeypatch.setattr(kicker, "resumes_at", float("inf"))
+    monkeypatch.setattr(kicker, "redis", Redis(unix_socket_path="/nowhere/redis.sock"))
+    monkeypatch.setattr(kicker, "quiet_until", 0.0)
 
     assert post(sender, write(1))[0] == 202
 
