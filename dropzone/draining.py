@@ -23,7 +23,8 @@ from dropzone.summarising import PayloadRefused, Reason, Summary, summarise_payl
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-BATCH_BYTES = 32 * 2**20  # of which all numbers are in memory at once
+BATCH_BYTES = 16 * 2**20  # a small payload waits for those that it was taken with
+PACKED = 20  # times as large, at a guess
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
 MAX_DOUBLINGS = 10
@@ -117,11 +118,16 @@ def take_batch(payloads: QuerySet[Payload]) -> list[Payload]:
     taken: list[Payload] = []
     size = 0
     for payload in rows.only("id", "received_at", "content_encoding", "size_bytes")[:BATCH]:
-        size += payload.size_bytes
+        size += weigh(payload)
         if taken and size > BATCH_BYTES:
             break
         taken.append(payload)
     return taken
+
+
+def weigh(payload: Payload) -> int:
+    """About how many bytes it is to read: what is packed may be much more."""
+    return payload.size_bytes * (PACKED if payload.content_encoding else 1)
 
 
 def process(payloads: Sequence[Payload]) -> Results:

@@ -11,6 +11,8 @@ from dropzone.choices import ENDED, State
 
 SHA256_BYTES = 32
 MAX_KEY_CHARACTERS = 255
+MAX_TYPE_CHARACTERS = 255
+MAX_ENCODING_CHARACTERS = 32
 
 
 class Payload(models.Model):
@@ -20,8 +22,8 @@ class Payload(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     sha256 = models.BinaryField(max_length=SHA256_BYTES, help_text="of the bytes as received")
     size_bytes = models.BigIntegerField()
-    content_type = models.CharField(max_length=255)
-    content_encoding = models.CharField(max_length=32)
+    content_type = models.CharField(max_length=MAX_TYPE_CHARACTERS)
+    content_encoding = models.CharField(max_length=MAX_ENCODING_CHARACTERS)
     sender = models.CharField(max_length=255, help_text="who signed in, else the address")
     idempotency_key = models.CharField(
         max_length=MAX_KEY_CHARACTERS, help_text="the sender's, else one of ours"
@@ -73,9 +75,10 @@ class Payload(models.Model):
 
 
 def requeue(payloads: QuerySet[Payload]) -> int:
-    """Lets those that were rejected, or wait for another attempt, be processed now; tells how
-    many."""
-    return payloads.exclude(state=State.PROCESSED).update(
+    """Lets those that were rejected, or wait for another attempt, be processed now; tells how many.
+    Those that are being processed are not waited for."""
+    later = Q(state=State.RECEIVED, next_attempt_at__gt=Now())
+    return payloads.filter(Q(state=State.REJECTED) | later).update(
         state=State.RECEIVED, ended_at=None, reasons=[], attempts=0, next_attempt_at=Now()
     )
 

@@ -74,6 +74,7 @@ def list_days() -> list[date]:
 
 
 def drop_partition(day: date) -> None:
+    """Raises OperationalError where somebody reads or writes for long."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
         cursor.execute(

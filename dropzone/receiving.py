@@ -30,11 +30,13 @@ RECEIVE = """
     )
     SELECT id FROM new
 """
-FIND = "SELECT id, sha256 FROM dropzone_payload WHERE idempotency_key = %s"
+FIND = """
+    SELECT id, sha256, content_encoding FROM dropzone_payload WHERE idempotency_key = %s
+"""
 
 
 class KeyReused(Exception):
-    """The idempotency key came with other bytes before."""
+    """The idempotency key came with other bytes, or in another encoding, before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ def receive_payload(body: bytes, envelope: Envelope) -> Receipt:
     if rows:
         [(payload_id,)] = rows
         return Receipt(payload_id, digest.hexdigest())
-    [(payload_id, known)] = run_statement(FIND, [key])
-    if bytes(known) != digest.digest():
+    [(payload_id, known, encoding)] = run_statement(FIND, [key])
+    if (bytes(known), encoding) != (digest.digest(), envelope.content_encoding):
         raise KeyReused
     return Receipt(payload_id, digest.hexdigest())
 

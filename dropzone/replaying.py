@@ -7,27 +7,29 @@ from typing import Any
 from django.db.models import QuerySet
 
 from dropzone.choices import State
-from dropzone.draining import process, summarise
+from dropzone.draining import process, summarise, weigh
 from dropzone.models import Lineage, Measurement, Payload, requeue
 from dropzone.raw import get_store
 from dropzone.summarising import PayloadRefused, Reason, Summary
 
 MOST_EXAMINED = 10_000
-STEP = 200
+MOST_EXAMINED_BYTES = 64 * 2**20
+MOST_LINEAGE = 1_000
 
 
 def count_passing(payloads: QuerySet[Payload]) -> tuple[int, int]:
-    """How many of the rejected ones were examined, and how many would pass now; nothing changes."""
-    rejected = payloads.filter(state=State.REJECTED).order_by("id")[:MOST_EXAMINED]
-    examined = passing = 0
-    step: list[Payload] = []
-    for payload in rejected.iterator(STEP):
-        step.append(payload)
-        if len(step) == STEP:
-            passing += len(process(step).summaries)
-            examined += len(step)
-            step = []
-    return examined + len(step), passing + len(process(step).summaries)
+    """How many of the rejected ones were examined, and how many would pass now; nothing changes.
+
+    The oldest are examined, as many as it takes some seconds to read.
+    """
+    examined = passing = size = 0
+    for payload in payloads.filter(state=State.REJECTED).order_by("id")[:MOST_EXAMINED].iterator():
+        if examined and size + weigh(payload) > MOST_EXAMINED_BYTES:
+            break
+        size += weigh(payload)
+        examined += 1
+        passing += len(process([payload]).summaries)
+    return examined, passing
 
 
 def replay(payloads: QuerySet[Payload]) -> int:
@@ -77,8 +79,10 @@ def verify(measurement: Measurement) -> Verification:
 
 
 def list_lineage(measurement: Measurement) -> list[dict[str, Any]]:
-    """Every payload that says something of this instant, in the order of their receipt."""
-    rows = list(Lineage.objects.filter(timestamp=measurement.timestamp).order_by("payload_id"))
+    """The payloads that say something of this instant, in the order of their receipt; of very many
+    the last ones."""
+    found = Lineage.objects.filter(timestamp=measurement.timestamp)
+    rows = list(found.order_by("-payload_id")[:MOST_LINEAGE])[::-1]
     payloads = Payload.objects.in_bulk([row.payload_id for row in rows])
     return [
         {

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.api.errors import show_name
 from dropzone.models import Lineage, Measurement, Payload
 
 
@@ -72,6 +73,13 @@ class ReplaySerializer(serializers.Serializer[Any]):
     filter = serializers.DictField(child=serializers.JSONField(), default=dict)
     dry_run = serializers.BooleanField(default=True)
 
+    def to_internal_value(self, data: Any) -> Any:
+        """A member that is not understood may be a filter that somebody meant."""
+        if isinstance(data, dict) and (unknown := sorted(data.keys() - self.fields.keys())):
+            faults = {show_name(name): "unknown member" for name in unknown}
+            raise serializers.ValidationError(faults)
+        return super().to_internal_value(data)
+
 
 class ReplayedSerializer(serializers.Serializer[Any]):
     matching = serializers.IntegerField()
@@ -103,6 +111,7 @@ class LineageSerializer(serializers.Serializer[Any]):
 
 class LineageListSerializer(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField()
+    count = serializers.IntegerField()
     lineage = LineageSerializer(many=True)
 
 

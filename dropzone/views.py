@@ -30,11 +30,21 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.errors import Conflict, show_name, show_text
 from config.api.exports import CsvExportView, FixedNegotiation
+from config.api.parsers import BoundedJSONParser, OpaqueParser
+from config.api.schema import ErrorSerializer
 from config.api.timestamps import parse_timestamp
 from dropzone.choices import State
 from dropzone.filtersets import MeasurementFilterSet, PayloadFilterSet
 from dropzone.jobs import kicker
-from dropzone.models import MAX_KEY_CHARACTERS, Measurement, Payload, requeue
+from dropzone.models import (
+    MAX_ENCODING_CHARACTERS,
+    MAX_KEY_CHARACTERS,
+    MAX_TYPE_CHARACTERS,
+    Lineage,
+    Measurement,
+    Payload,
+    requeue,
+)
 from dropzone.raw import get_store
 from dropzone.receiving import Envelope, KeyReused, Receipt, receive_payload
 from dropzone.replaying import RawGone, count_passing, list_lineage, replay, verify
@@ -57,21 +67,19 @@ KEY = OpenApiParameter(
     location=OpenApiParameter.HEADER,
     description="the same key with the same body is the same payload",
 )
-MAX_HEADER_CHARACTERS = 255
 
 
 class DropzoneView(APIView):
     """The door for payloads: what comes in is kept as it is, before anything is known of it."""
 
     access = "ingest"
-    parser_classes = ()
-    content_negotiation_class = FixedNegotiation
+    parser_classes = (OpaqueParser,)
 
     @extend_schema(
         operation_id="dropzone",
         parameters=[KEY],
         request={"*/*": OpenApiTypes.BINARY},
-        responses={202: ReceiptSerializer},
+        responses={202: ReceiptSerializer, **dict.fromkeys((409, 411, 413, 500), ErrorSerializer)},
     )
     def post(self, request: Request) -> HttpResponse:
         return take_payload(request._request, str(request.user.get_username() or ""))
@@ -82,6 +90,8 @@ def take_payload(request: HttpRequest, user_name: str = "") -> HttpResponse:
     came with other bytes, 413 beyond DROPZONE_MAX_BYTES, 500 where they cannot be stored."""
     try:
         body = request.body
+        if len(body) != int(request.META.get("CONTENT_LENGTH") or 0):
+            return answer_error(400, "incomplete", "it ended before its Content-Length")
         if len(body) > settings.DROPZONE_MAX_BYTES:
             return answer_error(413, "too_large", TOO_LARGE)
         envelope = read_envelope(request, user_name)
@@ -115,16 +125,16 @@ def read_envelope(request: HttpRequest, user_name: str) -> Envelope:
     if len(key) > MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
         raise BadKey(f"up to {MAX_KEY_CHARACTERS} printable characters of ASCII")
     return Envelope(
-        content_type=read_header(request, "Content-Type"),
-        content_encoding=read_header(request, "Content-Encoding"),
+        content_type=read_header(request, "Content-Type", MAX_TYPE_CHARACTERS),
+        content_encoding=read_header(request, "Content-Encoding", MAX_ENCODING_CHARACTERS),
         sender=user_name or str(request.META.get("REMOTE_ADDR", "")),
         key=key,
     )
 
 
-def read_header(request: HttpRequest, name: str) -> str:
+def read_header(request: HttpRequest, name: str, most: int) -> str:
     """As much of it as is kept."""
-    return show_text(request.headers.get(name, ""))[:MAX_HEADER_CHARACTERS]
+    return show_text(request.headers.get(name, ""))[:most]
 
 
 def find_fault(body: bytes, content_encoding: str) -> Reason | None:
@@ -197,7 +207,10 @@ class PayloadViewSet(ReadOnlyModelViewSet[Payload]):
         response.headers["X-Sha256"] = bytes(payload.sha256).hex()
         return response
 
-    @extend_schema(request=None, responses={202: PayloadSerializer})
+    @extend_schema(
+        request=None,
+        responses={202: PayloadSerializer, 409: ErrorSerializer, 410: ErrorSerializer},
+    )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Lets a payload that was rejected, or waits for another attempt, be processed now."""
@@ -205,16 +218,24 @@ class PayloadViewSet(ReadOnlyModelViewSet[Payload]):
         if payload.pk not in get_store().read([payload]):
             raise RawIsGone
         if not requeue(Payload.objects.filter(pk=payload.pk)):
-            raise Conflict("It is processed already.")
+            raise Conflict("It is processed already, or is about to be.")
         kicker.kick()
         payload.refresh_from_db()
         return Response(self.get_serializer(payload).data, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=ReplaySerializer, responses=ReplayedSerializer)
-    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    @extend_schema(
+        request=ReplaySerializer, responses={200: ReplayedSerializer, 202: ReplayedSerializer}
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        pagination_class=None,
+        filterset_class=None,
+        parser_classes=(BoundedJSONParser,),
+    )
     def replay(self, request: Request) -> Response:
         """Lets all rejected payloads that match be processed anew; with `dry_run` tells how many of
-        them (of the first 10,000) would pass now."""
+        them would pass now, of as many as can be examined in some seconds."""
         order = ReplaySerializer(data=request.data)
         order.is_valid(raise_exception=True)
         payloads = filter_payloads(order.validated_data["filter"])
@@ -234,6 +255,9 @@ def filter_payloads(parameters: dict[str, Any]) -> QuerySet[Payload]:
     for name, value in parameters.items():
         values = value if isinstance(value, list) else [value]
         data.setlist(name, [item if isinstance(item, str) else json.dumps(item) for item in values])
+    empty = {name: ["no value"] for name in parameters if not data.getlist(name)}
+    if empty:
+        raise ValidationError({"filter": empty})
     if unknown := sorted(parameters.keys() - PayloadFilterSet.base_filters.keys()):
         faults = {show_name(name): ["unknown parameter"] for name in unknown}
         raise ValidationError({"filter": faults}, code="unknown_parameter")
@@ -267,10 +291,14 @@ class MeasurementViewSet(ReadOnlyModelViewSet[Measurement]):
     @extend_schema(responses=LineageListSerializer)
     @action(detail=True)
     def lineage(self, request: Request, timestamp: str) -> Response:
-        """Every payload that says something of this instant, in the order of their receipt."""
+        """Every payload that says something of this instant, in the order of their receipt; `count`
+        is how many there are, of which the last 1,000 are listed."""
         measurement = self.get_object()
-        rows = list_lineage(measurement)
-        found = {"timestamp": measurement.timestamp, "lineage": rows}
+        found = {
+            "timestamp": measurement.timestamp,
+            "count": Lineage.objects.filter(timestamp=measurement.timestamp).count(),
+            "lineage": list_lineage(measurement),
+        }
         return Response(LineageListSerializer(found).data)
 
     @extend_schema(request=None, responses=VerificationSerializer)

@@ -28,6 +28,7 @@ from config.api.errors import show_name
 from config.api.exports import CsvExportView, FixedNegotiation
 from config.api.filtersets import PAGE_PARAMETERS, refuse_unknown
 from config.api.pagination import GeoJsonPagination
+from config.api.parsers import OpaqueParser
 from config.api.renderers import GeoJsonRenderer
 from config.api.tiles import PLAIN, TILE_TYPE, TIME, Tile, cluster_points, describe_tiles
 from locations.averaging import store_fix, store_fixes
@@ -75,6 +76,7 @@ class LocationView(APIView):
     """The door of phones: takes in a fix. The same fix again is a duplicate and changes nothing."""
 
     access = "ingest"
+    parser_classes = (OpaqueParser,)
 
     @extend_schema(operation_id="location", request=FixSerializer, responses=StoredSerializer)
     def put(self, request: Request) -> HttpResponse:
@@ -144,7 +146,13 @@ class LocationViewSet(ReadOnlyModelViewSet[MinuteAverage]):
         return self.get_paginated_response(list(map(draw_track, tracks or ())))
 
     @extend_schema(request=FixSerializer(many=True), responses=BatchSerializer)
-    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    @action(
+        detail=False,
+        methods=["post"],
+        pagination_class=None,
+        filterset_class=None,
+        parser_classes=(OpaqueParser,),
+    )
     def batch(self, request: Request) -> Response:
         """Takes in up to 10,000 fixes: an array of them, or `{"points": […]}`. Each is answered in
         its place, and one that is refused leaves the others alone."""

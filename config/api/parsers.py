@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
+
+
+class OpaqueParser(BaseParser):
+    """Takes any body, and leaves it alone: the view reads it as it is."""
+
+    media_type = "*/*"
+
+    def parse(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {}
 
 
 class BoundedJSONParser(JSONParser):

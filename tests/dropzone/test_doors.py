@@ -1,6 +1,7 @@
 """The door for payloads."""
 
 import gzip
+import socket
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 from redis import Redis
 from rest_framework.test import APIClient
 
@@ -129,6 +131,7 @@ def test_gzip_is_kept_as_it_came_and_read(sender: Client) -> None:
         (gzip.compress(b"x" * 100, mtime=0)[:-4], "gzip", "bad_gzip"),
         (gzip.compress(b"0" * 11_000_000, mtime=0), "gzip", "compression_bomb"),
         (b"{}", "br", "unknown_encoding"),
+        (b"{}", "gzip, " * 20, "unknown_encoding"),
     ],
 )
 def test_body_that_cannot_be_unpacked_is_kept_and_told(
@@ -147,6 +150,36 @@ def test_body_that_is_too_large_is_a_413(sender: Client, settings: Settings) -> 
     assert post(sender, b"x" * 101)[0] == 413
     assert post(sender, b"x" * 11_000_000)[0] == 413
     assert Payload.objects.count() == 1
+
+
+def test_body_that_was_cut_is_not_kept_and_its_key_not_used(
+    sender: Client, live_server: LiveServer
+) -> None:
+    head = b"POST /dropzone HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
+    with socket.create_connection((live_server.thread.host, live_server.thread.port)) as client:
+        client.sendall(head + b"Content-Length: 1000\r\n\r\n" + write(1))
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+
+    assert b"incomplete" in answer or answer == b""
+    assert not Payload.objects.exists()
+    assert post(sender, write(1, 2), idempotency_key="k")[0] == 202
+
+
+def test_session_sends_with_its_token(settings: Settings, django_user_model: type[User]) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(django_user_model.objects.create_user("ada"))
+    client.cookies["csrftoken"] = "a" * 32
+
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/json"):
+        refused = client.post("/dropzone", write(1), content_type=content_type)
+        taken = client.post(
+            "/dropzone", write(1), content_type=content_type, headers={"x-csrftoken": "a" * 32}
+        )
+
+        assert (refused.status_code, taken.status_code) == (403, 202)
+    assert set(Payload.objects.values_list("sender", flat=True)) == {"ada"}
 
 
 def test_key_makes_a_repeat_the_same_payload(sender: Client) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils.timezone import now
 
 from dropzone import draining
@@ -15,6 +15,7 @@ from dropzone.models import Lineage, Measurement, Payload, RawBody, requeue
 from dropzone.partitions import make_next_partitions
 from dropzone.summarising import Summary, summarise_payload
 from tests.dropzone.payloads import BAD, INSTANT, process, read_standing, receive, write
+from tests.locations.fixes import run_at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,11 +79,19 @@ def test_payload_that_was_received_later_stands_though_processed_earlier() -> No
     drain_payloads()
     assert read_standing() == {INSTANT: (2.0, second.pk)}
 
-    requeue(Payload.objects.filter(pk=first.pk))
+    assert requeue(Payload.objects.filter(pk=first.pk)) == 1
     drain_payloads()
 
     assert read_standing() == {INSTANT: (2.0, second.pk)}
     assert Lineage.objects.count() == 2
+
+
+def test_retry_never_waits_for_whoever_processes() -> None:
+    payload = receive(write(1))
+    with transaction.atomic():
+        assert len(draining.take_batch(Payload.objects.all())) == 1
+
+        assert run_at_once(lambda: requeue(Payload.objects.filter(pk=payload.pk))) == [0]
 
 
 def test_same_instant_with_other_offsets_is_one_measurement() -> None:

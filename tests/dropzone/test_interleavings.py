@@ -68,9 +68,11 @@ class Dropzone(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         pk = data.draw(st.sampled_from(sorted(self.known)))
-        is_processed = self.known[pk].is_done and self.known[pk].mean is not None
-        assert requeue(Payload.objects.filter(pk=pk)) == (0 if is_processed else 1)
-        self.known[pk].is_done = is_processed
+        before = Payload.objects.get(pk=pk)
+        is_put_off = before.state == State.RECEIVED and before.next_attempt_at > now()
+        can_be = is_put_off or (self.known[pk].is_done and self.known[pk].mean is None)
+        assert requeue(Payload.objects.filter(pk=pk)) == int(can_be)
+        self.known[pk].is_done = self.known[pk].is_done and not can_be
 
     @rule(size=st.integers(1, 3))
     def process_some(self, size: int) -> None:

@@ -54,6 +54,8 @@ def test_same_key_with_other_bytes_is_refused() -> None:
 
     with pytest.raises(KeyReused):
         receive(b"b", key="k")
+    with pytest.raises(KeyReused):
+        receive(b"a", key="k", encoding="gzip")
     assert Payload.objects.count() == 1
 
 

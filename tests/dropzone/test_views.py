@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from dropzone import replaying
 from dropzone.choices import State
 from dropzone.draining import drain_payloads
 from dropzone.models import Measurement, Payload, RawBody
@@ -141,6 +142,35 @@ def test_replay_tells_first_how_many_would_pass(operator: APIClient) -> None:
     assert Payload.objects.filter(state=State.REJECTED).count() == 1
 
 
+def test_replay_takes_nothing_but_json(operator: APIClient, payloads: list[Payload]) -> None:
+    order = {"dry_run": "false", "filter": "{}"}
+
+    response = operator.post(f"{PAYLOADS}replay/", order, format="multipart")
+
+    assert response.status_code == 415
+
+
+def test_values_of_a_list_are_any_of_them(operator: APIClient) -> None:
+    process(BAD)
+    order = {"filter": {"code": ["nonsense", "data_empty"]}}
+
+    response = operator.post(f"{PAYLOADS}replay/", order, format="json")
+
+    assert response.json()["matching"] == 1
+
+
+def test_dry_run_examines_as_much_as_it_has_time_for(
+    operator: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        process(b"x" * 100)
+    monkeypatch.setattr(replaying, "MOST_EXAMINED_BYTES", 250)
+
+    response = operator.post(f"{PAYLOADS}replay/", {}, format="json")
+
+    assert response.json() == {"matching": 5, "examined": 2, "would_pass": 0}
+
+
 def test_replay_leaves_those_whose_bytes_are_gone(operator: APIClient) -> None:
     payload = receive(write(1))
     mistake(payload)
@@ -160,6 +190,9 @@ def test_replay_leaves_those_whose_bytes_are_gone(operator: APIClient) -> None:
         {"filter": 5},
         {"filter": {"received_at__gte": ["2024", None]}},
         {"dry_run": "perhaps"},
+        {"dry_run": False, "filters": {"id": 1}},
+        {"dryrun": False},
+        {"filter": {"code": []}},
         [],
     ],
 )
@@ -254,6 +287,19 @@ def test_lineage_tells_every_payload_in_order(api: APIClient) -> None:
     assert [row["sha256"] for row in found["lineage"]] == [
         sha256(body).hexdigest() for body in bodies
     ]
+
+
+def test_lineage_of_very_many_is_that_of_the_last(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "MOST_LINEAGE", 2)
+    for number in range(5):
+        process(write(number))
+
+    found = api.get(f"{MEASUREMENTS}{WHEN}/lineage/").json()
+
+    assert found["count"] == 5
+    assert [row["mean"] for row in found["lineage"]] == [3.0, 4.0]
 
 
 def test_measurement_is_verified_bit_by_bit(api: APIClient) -> None:

@@ -4,7 +4,8 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from dropzone.raw import get_store
 
@@ -24,5 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=read_days, required=True, metavar="N")
 
     def handle(self, *args: Any, days: int, **options: Any) -> None:
-        count = get_store().drop(datetime.now(UTC).date() - timedelta(days=days))
+        try:
+            count = get_store().drop(datetime.now(UTC).date() - timedelta(days=days))
+        except OperationalError as error:
+            raise CommandError(f"somebody holds the tables: try again ({error})") from error
         self.stdout.write(f"the bytes of {count} days were dropped")
