@@ -57,6 +57,14 @@ def read_number(name: str, default: int, *, largest: int) -> int:
     return int(text)
 
 
+def read_url(name: str) -> str:
+    """Variable `name`, empty where unset; raises ImproperlyConfigured on what is no URL."""
+    text: str = env.str(name, default="")
+    if text and not text.startswith(("https://", "http://")):
+        raise ImproperlyConfigured(f"{name}: {text} does not begin with https:// or http://")
+    return text
+
+
 def read_database(name: str) -> dict[str, Any]:
     """Variable `name` as a Django database; `?host=/folder` names a Unix socket."""
     database: dict[str, Any] = dict(env.db_url(name))
@@ -89,6 +97,9 @@ IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
 IMPORT_LOADERS = read_number("IMPORT_LOADERS", 2, largest=64)
 IMPORT_MAX_BYTES = read_number("IMPORT_MAX_BYTES", 2**40, largest=2**60)
 DROPZONE_MAX_BYTES = read_number("DROPZONE_MAX_BYTES", 10 * 2**20, largest=2**30)
+DROPZONE_BUCKET = env.str("DROPZONE_BUCKET", default="")
+DROPZONE_BUCKET_URL = read_url("DROPZONE_BUCKET_URL")
+DROPZONE_BUCKET_REGION = env.str("DROPZONE_BUCKET_REGION", default="")
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
@@ -263,11 +274,20 @@ STATICFILES_DIRS = [
     ("world-atlas", BASE_DIR / "node_modules" / "world-atlas"),
     ("topojson-client", BASE_DIR / "node_modules" / "topojson-client" / "dist"),
 ]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Plain names: ES modules import each other by relative path, which hashed names would break.
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+if DROPZONE_BUCKET:
+    STORAGES["raw"] = {
+        "BACKEND": "dropzone.bucket.Bucket",
+        "OPTIONS": {
+            "bucket_name": DROPZONE_BUCKET,
+            "endpoint_url": DROPZONE_BUCKET_URL or None,
+            "region_name": DROPZONE_BUCKET_REGION or None,
+        },
+    }
 
 LOGGING = {
     "version": 1,

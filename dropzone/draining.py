@@ -17,11 +17,12 @@ from django.db.models.functions import Now
 from config.api.errors import show_text
 from dropzone.choices import State
 from dropzone.models import Payload
-from dropzone.raw import get_store
+from dropzone.raw import RawUnreachable, get_store
 from dropzone.summarising import PayloadRefused, Reason, Summary, summarise_payload, unpack
 
 logger = logging.getLogger(__name__)
 
+COLUMNS = ("id", "received_at", "sha256", "is_in_bucket", "content_encoding", "size_bytes")
 BATCH = 200
 BATCH_BYTES = 16 * 2**20  # a small payload waits for those that it was taken with
 PACKED = 20  # times as large, at a guess
@@ -70,6 +71,7 @@ class Results:
     summaries: dict[int, Summary] = field(default_factory=dict)
     refusals: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
+    unread: list[RawUnreachable] = field(default_factory=list)  # among the faults
 
 
 def drain_payloads() -> int:
@@ -117,7 +119,7 @@ def take_batch(payloads: QuerySet[Payload]) -> list[Payload]:
     rows = list_waiting(payloads).select_for_update(skip_locked=True)
     taken: list[Payload] = []
     size = 0
-    for payload in rows.only("id", "received_at", "content_encoding", "size_bytes")[:BATCH]:
+    for payload in rows.only(*COLUMNS)[:BATCH]:
         size += weigh(payload)
         if taken and size > BATCH_BYTES:
             break
@@ -138,14 +140,20 @@ def process(payloads: Sequence[Payload]) -> Results:
             results.summaries[payload.pk] = summarise(payload, bodies.get(payload.pk))
         except PayloadRefused as refusal:
             results.refusals[payload.pk] = refusal.reasons
+        except RawUnreachable as error:
+            logger.warning("The bytes of payload %d cannot be had: %s", payload.pk, error)
+            results.unread.append(error)
+            results.faults[payload.pk] = f"{type(error).__name__}: {error}"
         except Exception as error:
             logger.exception("Payload %d could not be processed.", payload.pk)
             results.faults[payload.pk] = f"{type(error).__name__}: {error}"
     return results
 
 
-def summarise(payload: Payload, body: bytes | None) -> Summary:
-    """Of its bytes as they were received. Raises PayloadRefused."""
+def summarise(payload: Payload, body: bytes | RawUnreachable | None) -> Summary:
+    """Of its bytes as they were received. Raises PayloadRefused, RawUnreachable."""
+    if isinstance(body, RawUnreachable):
+        raise body
     if body is None:
         raise PayloadRefused(Reason("raw_gone", "its bytes are not kept any more"))
     return summarise_payload(unpack(body, payload.content_encoding))

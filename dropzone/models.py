@@ -17,7 +17,7 @@ MAX_ENCODING_CHARACTERS = 32
 
 class Payload(models.Model):
     """A body as it was received, which waits until it is processed: the outbox. Of two payloads the
-    one with the larger id was received later. Its bytes are in `raw`."""
+    one with the larger id was received later. Its bytes are in `RawBody`, or in the bucket."""
 
     received_at = models.DateTimeField(db_default=Now())
     sha256 = models.BinaryField(max_length=SHA256_BYTES, help_text="of the bytes as received")
@@ -36,6 +36,9 @@ class Payload(models.Model):
     reasons = models.JSONField(db_default=[], help_text="why it was rejected: code and reason")
     timestamp = models.DateTimeField(
         null=True, blank=True, help_text="of the measurement that it produced"
+    )
+    is_in_bucket = models.BooleanField(
+        db_default=False, help_text="else its bytes are in PostgreSQL"
     )
 
     class Meta:
@@ -62,6 +65,11 @@ class Payload(models.Model):
                 condition=Q(state=State.RECEIVED),
             ),
             models.Index(name="payload_rejected", fields=["id"], condition=Q(state=State.REJECTED)),
+            # Who deletes objects asks which payloads have them. Digests come in no order, so each
+            # entry is on another page: without a bucket none is written.
+            models.Index(
+                name="payload_in_bucket", fields=["sha256"], condition=Q(is_in_bucket=True)
+            ),
             BrinIndex(name="payload_received", fields=["received_at"], autosummarize=True),
         )
 

@@ -17,11 +17,12 @@ from dropzone.raw import get_store
 RECEIVE = """
     WITH new AS (
         INSERT INTO dropzone_payload (
-            received_at, sha256, size_bytes, content_type, content_encoding, sender, idempotency_key
+            received_at, sha256, size_bytes, content_type, content_encoding, sender,
+            idempotency_key, is_in_bucket
         )
         VALUES (
             %(received_at)s, %(sha256)b, %(size_bytes)s, %(content_type)s, %(content_encoding)s,
-            %(sender)s, %(key)s
+            %(sender)s, %(key)s, %(is_in_bucket)s
         )
         ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
     ), kept AS (
@@ -57,10 +58,9 @@ class Receipt:
 
 def receive_payload(body: bytes, envelope: Envelope) -> Receipt:
     """Stores the body; when this returns it is committed. The same key with the same bytes is the
-    payload that it was before. Raises KeyReused."""
+    payload that it was before. Raises KeyReused, RawUnreachable."""
     digest = sha256(body)
     store = get_store()
-    store.keep(digest.digest(), body)
     now = datetime.now(UTC)
     key = envelope.key or uuid.uuid4().hex
     values = {
@@ -72,9 +72,11 @@ def receive_payload(body: bytes, envelope: Envelope) -> Receipt:
         "content_encoding": envelope.content_encoding,
         "sender": envelope.sender,
         "key": key,
-        "body": body if store.is_in_database else None,
+        "is_in_bucket": store.is_bucket,
+        "body": None if store.is_bucket else body,
     }
-    rows = _insert(values)
+    with store.keep(digest.digest(), body):
+        rows = _insert(values)
     if rows:
         [(payload_id,)] = rows
         return Receipt(payload_id, digest.hexdigest())

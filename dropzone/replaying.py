@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from dropzone.choices import State
 from dropzone.draining import process, summarise, weigh
 from dropzone.models import Lineage, Measurement, Payload, requeue
-from dropzone.raw import get_store
+from dropzone.raw import read_one, select_kept
 from dropzone.summarising import PayloadRefused, Reason, Summary
 
 MOST_EXAMINED = 10_000
@@ -20,7 +20,7 @@ MOST_LINEAGE = 1_000
 def count_passing(payloads: QuerySet[Payload]) -> tuple[int, int]:
     """How many of the rejected ones were examined, and how many would pass now; nothing changes.
 
-    The oldest are examined, as many as it takes some seconds to read.
+    The oldest are examined, as many as it takes some seconds to read. Raises RawUnreachable.
     """
     examined = passing = size = 0
     for payload in payloads.filter(state=State.REJECTED).order_by("id")[:MOST_EXAMINED].iterator():
@@ -28,13 +28,16 @@ def count_passing(payloads: QuerySet[Payload]) -> tuple[int, int]:
             break
         size += weigh(payload)
         examined += 1
-        passing += len(process([payload]).summaries)
+        results = process([payload])
+        if results.unread:
+            raise results.unread[0]
+        passing += len(results.summaries)
     return examined, passing
 
 
 def replay(payloads: QuerySet[Payload]) -> int:
     """Lets the rejected ones whose bytes are kept be processed anew; tells how many."""
-    return requeue(get_store().select_kept(payloads.filter(state=State.REJECTED)))
+    return requeue(select_kept(payloads.filter(state=State.REJECTED)))
 
 
 class RawGone(Exception):
@@ -57,9 +60,10 @@ class Verification:
 
 
 def verify(measurement: Measurement) -> Verification:
-    """Recomputes the measurement from the bytes that were received. Raises RawGone."""
+    """Recomputes the measurement from the bytes that were received. Raises RawGone and
+    RawUnreachable."""
     payload = Payload.objects.get(pk=measurement.payload_id)
-    body = get_store().read([payload]).get(payload.pk)
+    body = read_one(payload)
     if body is None:
         raise RawGone
     recomputed: Summary | None = None

@@ -45,7 +45,7 @@ from dropzone.models import (
     Payload,
     requeue,
 )
-from dropzone.raw import get_store
+from dropzone.raw import RawUnreachable, read_one
 from dropzone.receiving import Envelope, KeyReused, Receipt, receive_payload
 from dropzone.replaying import RawGone, count_passing, list_lineage, replay, verify
 from dropzone.serializers import (
@@ -175,7 +175,21 @@ class RawIsGone(APIException):
     default_code = "raw_gone"
 
 
-class PayloadViewSet(ReadOnlyModelViewSet[Payload]):
+class RawIsUnreachable(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Its bytes cannot be had now."
+    default_code = "raw_unreachable"
+
+
+class RawMixin(APIView):
+    """What reads bytes, which may be in a bucket that does not answer."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        known = RawIsUnreachable() if isinstance(exc, RawUnreachable) else exc
+        return super().handle_exception(known)
+
+
+class PayloadViewSet(RawMixin, ReadOnlyModelViewSet[Payload]):
     """What was received, what became of it, and why."""
 
     queryset = Payload.objects.all()
@@ -198,7 +212,7 @@ class PayloadViewSet(ReadOnlyModelViewSet[Payload]):
     def raw(self, request: Request, pk: str) -> HttpResponse:
         """The very bytes that were received."""
         payload = self.get_object()
-        body = get_store().read([payload]).get(payload.pk)
+        body = read_one(payload)
         if body is None:
             raise RawIsGone
         # Never as what the sender called it: a browser would run a page.
@@ -215,7 +229,7 @@ class PayloadViewSet(ReadOnlyModelViewSet[Payload]):
     def retry(self, request: Request, pk: str) -> Response:
         """Lets a payload that was rejected, or waits for another attempt, be processed now."""
         payload = self.get_object()
-        if payload.pk not in get_store().read([payload]):
+        if read_one(payload) is None:
             raise RawIsGone
         if not requeue(Payload.objects.filter(pk=payload.pk)):
             raise Conflict("It is processed already, or is about to be.")
@@ -268,7 +282,7 @@ def filter_payloads(parameters: dict[str, Any]) -> QuerySet[Payload]:
 
 
 @extend_schema_view(retrieve=extend_schema(parameters=[OpenApiParameter("timestamp", str, "path")]))
-class MeasurementViewSet(ReadOnlyModelViewSet[Measurement]):
+class MeasurementViewSet(RawMixin, ReadOnlyModelViewSet[Measurement]):
     """What stands for each instant: that of the payload for it which was received last."""
 
     queryset = Measurement.objects.all()

@@ -28,6 +28,7 @@ def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
     [
         ({"ANONYMOUS_ACCESS": "read,write"}, "ANONYMOUS_ACCESS: write is not one of"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
+        ({"DROPZONE_BUCKET_URL": "s3.example"}, "DROPZONE_BUCKET_URL: s3.example"),
     ],
 )
 def test_bad_variable_stops_the_start_and_is_named(environment: dict[str, str], named: str) -> None:

@@ -14,7 +14,7 @@ from dropzone import receiving
 from dropzone.choices import State
 from dropzone.models import Payload, RawBody
 from dropzone.partitions import drop_partition, list_days, make_next_partitions, make_partition
-from dropzone.raw import get_store
+from dropzone.raw import Dropped, get_store
 from dropzone.receiving import Envelope, KeyReused, receive_payload
 from tests.dropzone.payloads import BAD, receive, write
 
@@ -135,7 +135,7 @@ def test_old_bytes_are_dropped_day_by_day_and_new_ones_stay() -> None:
     Payload.objects.update(state=State.REJECTED, ended_at=now(), reasons=[{"code": "x"}])
     make_old(old, days=40)
 
-    assert get_store().drop(datetime.now(UTC).date() - timedelta(days=30)) == 1
+    assert get_store().drop(datetime.now(UTC).date() - timedelta(days=30)) == Dropped(days=1)
 
     assert get_store().read([old, new]) == {new.pk: BAD}
     assert Payload.objects.count() == 2
@@ -145,7 +145,7 @@ def test_bytes_that_were_not_processed_yet_are_never_dropped() -> None:
     payload = receive(BAD)
     make_old(payload, days=40)
 
-    assert get_store().drop(datetime.now(UTC).date()) == 0
+    assert get_store().drop(datetime.now(UTC).date()) == Dropped()
     assert get_store().read([payload])
     RawBody.objects.all().delete()
     drop_partition(payload.received_on)

@@ -262,7 +262,7 @@ BAD_PAYLOADS: dict[str, tuple[bytes, list[str]]] = {
     ),
     "Latin-1 in the timestamp": (write("[1]", '"\xe9"').decode().encode("latin-1"), ["not_utf8"]),
     "UTF-16": (write("[1]").decode().encode("utf-16"), ["not_utf8"]),
-    "gzip": (gzip.compress(write("[1]")), ["not_utf8"]),
+    "gzip": (gzip.compress(write("[1]"), mtime=0), ["not_utf8"]),
     "a byte order mark": (b"\xef\xbb\xbf" + write("[1]"), ["byte_order_mark"]),
     "null": (b"null", ["not_an_object"]),
     "a number": (b"1", ["not_an_object"]),
@@ -671,8 +671,8 @@ def test_large_body_takes_little_memory(use: Callable[[bytes], object], body: by
     assert peak < 8 * len(body)
 
 
-PACKED = gzip.compress(write("[1]"))
-EMPTY = gzip.compress(b"")
+PACKED = gzip.compress(write("[1]"), mtime=0)
+EMPTY = gzip.compress(b"", mtime=0)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity", " IDENTITY "])
@@ -688,9 +688,14 @@ def test_body_that_is_not_packed_stays_as_it_is(encoding: str, body: bytes) -> N
         (PACKED, write("[1]")),
         (EMPTY, b""),
         (EMPTY * 3 + PACKED, write("[1]")),
-        (gzip.compress(b"a") + gzip.compress(b"b") + gzip.compress(b"c"), b"abc"),
-        (gzip.compress(b"a" * MIB), b"a" * MIB),
-        (gzip.compress(bytes(range(256)) * 40_960, 0), bytes(range(256)) * 40_960),
+        (
+            gzip.compress(b"a", mtime=0)
+            + gzip.compress(b"b", mtime=0)
+            + gzip.compress(b"c", mtime=0),
+            b"abc",
+        ),
+        (gzip.compress(b"a" * MIB, mtime=0), b"a" * MIB),
+        (gzip.compress(bytes(range(256)) * 40_960, 0, mtime=0), bytes(range(256)) * 40_960),
     ],
 )
 def test_packed_body_is_unpacked(encoding: str, body: bytes, payload: bytes) -> None:
@@ -721,10 +726,10 @@ RANDOM = hashlib.shake_128().digest(MAX_UNPACKED_BYTES + 1)
         (PACKED[:-4] + bytes(4), "gzip", "bad_gzip"),
         (PACKED[:2] + b"\x07" + PACKED[3:], "gzip", "bad_gzip"),
         (EMPTY * 100_000, "gzip", "bad_gzip"),
-        (gzip.compress(b"a" * (MIB + 1)), "gzip", "compression_bomb"),
-        (gzip.compress(bytes(MAX_UNPACKED_BYTES)), "gzip", "compression_bomb"),
-        (gzip.compress(bytes(MIB)) * 2, "gzip", "compression_bomb"),
-        (gzip.compress(RANDOM, 1), "gzip", "compression_bomb"),
+        (gzip.compress(b"a" * (MIB + 1), mtime=0), "gzip", "compression_bomb"),
+        (gzip.compress(bytes(MAX_UNPACKED_BYTES), mtime=0), "gzip", "compression_bomb"),
+        (gzip.compress(bytes(MIB), mtime=0) * 2, "gzip", "compression_bomb"),
+        (gzip.compress(RANDOM, 1, mtime=0), "gzip", "compression_bomb"),
     ],
 )
 def test_body_that_cannot_be_unpacked_is_refused(body: bytes, encoding: str, code: str) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db import DatabaseError, close_old_connections
 
 from dropzone.jobs import has_unanswered, kicker
 from dropzone.partitions import make_next_partitions
+from dropzone.raw import has_bucket
 from imports.jobs import (
     drop_stale_staging,
     drop_stale_uploads,
@@ -26,6 +28,8 @@ Child = subprocess.Popen[bytes]
 
 # An import whose kick nobody answered is run by a child of the sweeper; beyond so many they wait.
 MAX_CHILDREN = 4
+# To list a large bucket takes long: a child does it, and seldom.
+ORPHANS_SECONDS = 3600.0
 
 
 class Command(BaseCommand):
@@ -40,13 +44,17 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop_asked.set())
         importing: list[Child] = []
         draining: list[Child] = []
+        tidying: list[Child] = []
+        self.tidies_at = time.monotonic()
         while not stop_asked.wait(interval):
             importing = list(filter(is_running, importing))
             draining = list(filter(is_running, draining))
+            tidying = list(filter(is_running, tidying))
             close_old_connections()
             importing += self._sweep_imports(MAX_CHILDREN - len(importing))
             draining += self._sweep_payloads(can_drain=not draining)
-        for child in (*importing, *draining):
+            tidying += self._tidy_bucket(can_tidy=not tidying)
+        for child in (*importing, *draining, *tidying):
             child.terminate()
 
     def _sweep_imports(self, can_run: int) -> list[Child]:
@@ -70,6 +78,15 @@ class Command(BaseCommand):
                     children.append(start_manage("drain_payloads"))
 
         self._try(drain_unanswered)
+        return children
+
+    def _tidy_bucket(self, *, can_tidy: bool) -> list[Child]:
+        """One round; returns the child that deletes objects of no payload, if it is time."""
+        if not (has_bucket() and can_tidy and time.monotonic() >= self.tidies_at):
+            return []
+        self.tidies_at = time.monotonic() + ORPHANS_SECONDS
+        children: list[Child] = []
+        self._try(lambda: children.append(start_manage("drop_orphans")))
         return children
 
     def _try(self, step: Callable[[], None]) -> None:

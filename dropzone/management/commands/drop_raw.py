@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from dropzone.raw import get_store
+from dropzone.raw import RawUnreachable, get_store
 
 MOST_DAYS = 36_500
 
@@ -19,14 +19,18 @@ def read_days(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Drops the bytes of payloads that are older than N days, by days of UTC."
+    help = "Drops the bytes of payloads that are older than N days of UTC."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=read_days, required=True, metavar="N")
 
     def handle(self, *args: Any, days: int, **options: Any) -> None:
         try:
-            count = get_store().drop(datetime.now(UTC).date() - timedelta(days=days))
+            dropped = get_store().drop(datetime.now(UTC).date() - timedelta(days=days))
         except OperationalError as error:
             raise CommandError(f"somebody holds the tables: try again ({error})") from error
-        self.stdout.write(f"the bytes of {count} days were dropped")
+        except RawUnreachable as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"the bytes of {dropped.days:,} days and {dropped.objects:,} objects were dropped"
+        )
