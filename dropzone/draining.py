@@ -5,9 +5,10 @@ Any number of workers may drain at once; whatever is killed, a batch is done or 
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 from django.db import connection, transaction
@@ -86,6 +87,7 @@ def drain_batch() -> int:
     """How many of those that wait were processed, or put off; 0 where none is left."""
     try:
         with transaction.atomic():
+            limit_idleness()
             taken = take_batch(Payload.objects.all())
             write(process(taken))
             return len(taken)
@@ -93,6 +95,12 @@ def drain_batch() -> int:
         # One of many may be at fault: by itself each is judged alone.
         logger.exception("A batch of payloads failed.")
         return drain_singly()
+
+
+def limit_idleness() -> None:
+    """Whoever is stopped, or lost, within a batch lets go of its payloads."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
 
 
 def drain_singly() -> int:
@@ -116,15 +124,16 @@ def list_waiting(payloads: QuerySet[Payload]) -> QuerySet[Payload]:
 
 def take_batch(payloads: QuerySet[Payload]) -> list[Payload]:
     """Some of those that wait, held until the transaction ends: others take others."""
-    rows = list_waiting(payloads).select_for_update(skip_locked=True)
-    taken: list[Payload] = []
-    size = 0
-    for payload in rows.only(*COLUMNS)[:BATCH]:
-        size += weigh(payload)
-        if taken and size > BATCH_BYTES:
-            break
-        taken.append(payload)
-    return taken
+    waiting = list_waiting(payloads).only(*COLUMNS)
+    # No more than there is room for, or others would pass over what is held and not processed.
+    rows = waiting.select_for_update(skip_locked=True)[: count_fitting(waiting[:BATCH])]
+    return list(rows)
+
+
+def count_fitting(payloads: Iterable[Payload]) -> int:
+    """How many from the first on are read together; one at least."""
+    sizes = accumulate(map(weigh, payloads))
+    return max(1, sum(size <= BATCH_BYTES for size in sizes))
 
 
 def weigh(payload: Payload) -> int:

@@ -14,25 +14,25 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from dropzone.choices import State
-from dropzone.draining import drain_payloads
+from dropzone.draining import drain_batch
 from dropzone.models import Payload
 
 QUEUE = "payloads"
-KICKED = "dropzone:kicked"
-# For so long nobody kicks again: whoever was kicked sees all that comes until he begins.
-KICK_SECONDS = 5
-# After a failure none for so long: who sends must not wait for a Redis that hangs.
+# After a failure none kicks for so long: who sends must not wait for a Redis that hangs.
 PAUSE_SECONDS = 5.0
-# A payload whose kick nobody answered for so long is drained by the sweeper.
-PATIENCE = timedelta(seconds=5)
 # To ask Redis for each payload would take a quarter of its time. Whoever begins after a kick looks
 # for the last time when nobody is quiet any more because of it.
 QUIET_SECONDS = 0.05
 LINGER_SECONDS = 0.06
+# Then a job makes room for the next: a worker tells only between jobs that it is alive.
+LONGEST_SECONDS = 15.0
+# A payload that nobody came for is kicked for once more, and then drained by the sweeper.
+KICK_PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=10)
 
 
 class Kicker:
-    """Kicks the workers, at most once until one begins, and pauses where Redis does not answer."""
+    """Kicks the workers where no job waits already, and pauses where Redis does not answer."""
 
     def __init__(self) -> None:
         # Without the retries that it comes with: who sends must not wait for them.
@@ -46,7 +46,7 @@ class Kicker:
             return
         self.quiet_until = time.monotonic() + QUIET_SECONDS
         try:
-            if self.redis.set(KICKED, 1, nx=True, ex=KICK_SECONDS):
+            if not self.queue.count:
                 self.queue.enqueue(drain, job_timeout=-1, result_ttl=0)
         except RedisError:
             self.quiet_until = time.monotonic() + PAUSE_SECONDS
@@ -56,28 +56,23 @@ kicker = Kicker()
 
 
 def drain() -> int:
-    """Processes what waits, until there is nothing more; tells how many."""
+    """Processes what waits, until there is nothing more, or for long enough; tells how many."""
     close_old_connections()
-    forget_kick()
     began = time.monotonic()
     total = 0
-    while True:
-        count = drain_payloads()
+    while time.monotonic() - began < LONGEST_SECONDS:
+        count = drain_batch()
         total += count
         if not count and time.monotonic() - began >= LINGER_SECONDS:
             return total
-        time.sleep(LINGER_SECONDS)
+        if not count:
+            time.sleep(LINGER_SECONDS)
+    kicker.quiet_until = 0.0
+    kicker.kick()
+    return total
 
 
-def forget_kick() -> None:
-    """What comes from now on is worth another kick."""
-    try:
-        kicker.redis.delete(KICKED)
-    except RedisError:
-        return  # it expires by itself
-
-
-def has_unanswered() -> bool:
-    """Whether a payload waits though its kick should have been answered long ago."""
-    due = Payload.objects.filter(state=State.RECEIVED, next_attempt_at__lt=Now() - PATIENCE)
+def has_unanswered(patience: timedelta) -> bool:
+    """Whether a payload waits for longer than that, though it could be processed."""
+    due = Payload.objects.filter(state=State.RECEIVED, next_attempt_at__lt=Now() - patience)
     return due.exists()

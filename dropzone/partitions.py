@@ -1,6 +1,7 @@
 """The bytes of payloads in a table for each day of UTC, so that a day is dropped at once."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -73,10 +74,14 @@ def list_days() -> list[date]:
         return sorted(day.replace(tzinfo=UTC).date() for day in days)
 
 
-def drop_partition(day: date) -> None:
-    """Raises OperationalError where somebody reads or writes for long."""
+def drop_partition(day: date, is_needed: Callable[[date], bool] = lambda day: False) -> bool:
+    """False where it is needed, which is asked when nobody else can come to it any more. Raises
+    OperationalError where somebody reads or writes for long."""
+    table = sql.Identifier(name_partition(day))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
-        cursor.execute(
-            sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name_partition(day)))
-        )
+        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
+        if is_needed(day):
+            return False
+        cursor.execute(sql.SQL("DROP TABLE {}").format(table))
+        return True

@@ -218,10 +218,8 @@ def read_table(payloads: Sequence[Payload]) -> Bodies:
 
 def drop_days(before: date) -> int:
     """The tables of all days before, but for those with bytes that were not processed yet."""
-    days = [day for day in list_days() if day < before and not is_waited_for(day)]
-    for day in days:
-        drop_partition(day)
-    return len(days)
+    old = (day for day in list_days() if day < before)
+    return sum(drop_partition(day, is_waited_for) for day in old)
 
 
 def is_waited_for(day: date) -> bool:

@@ -45,7 +45,7 @@ from dropzone.models import (
     Payload,
     requeue,
 )
-from dropzone.raw import RawUnreachable, read_one
+from dropzone.raw import RawUnreachable, read_one, select_kept
 from dropzone.receiving import Envelope, KeyReused, Receipt, receive_payload
 from dropzone.replaying import RawGone, count_passing, list_lineage, replay, verify
 from dropzone.serializers import (
@@ -231,7 +231,7 @@ class PayloadViewSet(RawMixin, ReadOnlyModelViewSet[Payload]):
         payload = self.get_object()
         if read_one(payload) is None:
             raise RawIsGone
-        if not requeue(Payload.objects.filter(pk=payload.pk)):
+        if not requeue(select_kept(Payload.objects.filter(pk=payload.pk))):
             raise Conflict("It is processed already, or is about to be.")
         kicker.kick()
         payload.refresh_from_db()

@@ -19,9 +19,9 @@ from config.api.filtersets import check_text
 from config.api.pagination import (
     GeoJsonPagination,
     Rows,
+    count_few,
     decode_cursor,
     estimate_rows,
-    is_countable,
     read_count_mode,
     read_page_size,
 )
@@ -120,7 +120,7 @@ def count_tracks(minutes: QuerySet[MinuteAverage], mode: str) -> tuple[int | Non
     days = minutes.order_by().values("user_id", day=TruncDate("minute", tzinfo=UTC)).distinct()
     if mode == "none":
         return None, "none"
-    if mode == "exact" or (mode == "" and is_countable(minutes)):
+    if mode == "exact" or (mode == "" and count_few(minutes) is not None):
         return days.count(), "exact"
     return estimate_rows(days), "estimated"
 

@@ -228,14 +228,15 @@ def count_rows(queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
     rows = queryset.order_by()
     if mode == "exact":
         return rows.count(), "exact"
-    if mode == "" and is_countable(rows):
-        return rows.count(), "exact"
+    if mode == "" and (count := count_few(rows)) is not None:
+        return count, "exact"
     return estimate_rows(rows.values("pk")), "estimated"
 
 
-def is_countable(rows: QuerySet[Any]) -> bool:
-    """Whether there are so few that they can be counted for every page."""
-    return rows.order_by()[: MAX_EXACT_COUNT + 1].count() <= MAX_EXACT_COUNT
+def count_few(rows: QuerySet[Any]) -> int | None:
+    """How many there are; None where they are too many to be counted for every page."""
+    count = rows.order_by()[: MAX_EXACT_COUNT + 1].count()
+    return count if count <= MAX_EXACT_COUNT else None
 
 
 def estimate_rows(rows: QuerySet[Any, Any]) -> int:

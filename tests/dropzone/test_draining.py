@@ -146,6 +146,17 @@ def test_batches_are_bounded_by_number_and_by_bytes(monkeypatch: pytest.MonkeyPa
     assert counts == [3, 1, 1, 2, 0, 0]
 
 
+def test_what_has_no_room_in_a_batch_is_free_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draining, "BATCH_BYTES", 250)
+    for _ in range(4):
+        receive(b"x" * 100)
+    with transaction.atomic():
+        mine = draining.take_batch(Payload.objects.all())
+
+        assert len(mine) == 2
+        assert run_at_once(draining.drain_batch) == [2]
+
+
 def test_workers_at_once_process_each_payload_once() -> None:
     for number in range(600):
         receive(write(number, when=f"2024-07-01T10:00:{number % 60:02}Z"))

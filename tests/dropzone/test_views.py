@@ -339,7 +339,7 @@ def test_lists_keep_their_query_count(
     path: str,
 ) -> None:
     for size in (1, 5):
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(2):
             api.get(f"{path}?page_size={size}")
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from dropzone.jobs import has_unanswered, kicker
+from dropzone.jobs import KICK_PATIENCE, PATIENCE, has_unanswered, kicker
 from dropzone.partitions import make_next_partitions
 from dropzone.raw import has_bucket
 from imports.jobs import (
@@ -72,10 +72,10 @@ class Command(BaseCommand):
         self._try(make_next_partitions)
 
         def drain_unanswered() -> None:
-            if has_unanswered():
+            if has_unanswered(KICK_PATIENCE):
                 kicker.kick()
-                if can_drain:
-                    children.append(start_manage("drain_payloads"))
+            if can_drain and has_unanswered(PATIENCE):
+                children.append(start_manage("drain_payloads"))
 
         self._try(drain_unanswered)
         return children
