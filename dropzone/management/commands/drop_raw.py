@@ -1,21 +1,13 @@
 """`manage.py drop_raw --days N`: old payloads lose their bytes; what came of them stays."""
 
-from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
+from config.api.arguments import read_days
 from dropzone.raw import RawUnreachable, get_store
-
-MOST_DAYS = 36_500
-
-
-def read_days(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_DAYS):
-        raise ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_DAYS}")
-    return int(text)
 
 
 class Command(BaseCommand):
