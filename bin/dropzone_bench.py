@@ -69,6 +69,7 @@ EXPRESSIONS = {
     "sha256": "sha256(:place::text::bytea)",
     "size_bytes": str(BODY_BYTES),
     "content_type": "'application/json'::text",
+    "is_in_bucket": "false",
     "content_encoding": "''::text",
     "sender": "'127.0.0.1'::text",
     # As long and as scattered as those that the server makes.
