@@ -5,11 +5,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
 from config.api.admin import ReadOnlyAdmin
 from config.api.pagination import count_rows
-from explorer.models import Trip
+from explorer.models import TaxiZone, Trip
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -39,3 +40,20 @@ class TripAdmin(ReadOnlyAdmin):
     sortable_by = ("id",)  # by any other column the whole table would be sorted
     ordering = ("-id",)
     paginator = EstimatingPaginator
+
+
+@admin.register(TaxiZone)
+class TaxiZoneAdmin(ReadOnlyAdmin):
+    list_display = ("location_id", "zone", "borough", "service_zone", "has_shape")
+    list_filter = ("borough", "service_zone")
+    search_fields = ("zone",)
+    ordering = ("location_id",)
+    fields = list_display  # the shape would be thousands of numbers
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).defer("geometry")
+        return rows.annotate(has_shape=Q(geometry__isnull=False))
+
+    @admin.display(boolean=True, ordering="has_shape")
+    def has_shape(self, row: Any) -> bool:
+        return bool(row.has_shape)

@@ -1,4 +1,4 @@
-"""Tables for analysts: each row comes from an import."""
+"""Tables for analysts: each trip comes from an import, the zones from the city's files."""
 
 # An empty field of a file is NULL, in columns of text too: analysts ask for what is missing.
 # ruff: noqa: DJ001
@@ -6,6 +6,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from django.contrib.gis.db.models import MultiPolygonField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
@@ -108,3 +109,19 @@ class Trip(models.Model):
 
     def __str__(self) -> str:
         return f"trip {self.pk}"
+
+
+class TaxiZone(models.Model):
+    """One of the city's taxi zones, which the location ids of trips name; EPSG:4326.
+
+    Zones outside of the city, or of no place, have no shape.
+    """
+
+    location_id = models.IntegerField(primary_key=True)
+    zone = models.TextField()
+    borough = models.TextField()
+    service_zone = models.TextField(null=True)
+    geometry = MultiPolygonField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.zone}, {self.borough}"
