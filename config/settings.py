@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 django_stubs_ext.monkeypatch()
 
 CONNECTION_SECONDS = 60  # for which a thread keeps its connection to the database
+QUERY_SECONDS = 5  # after which a query of the explorer is cancelled, an export excepted
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -76,6 +77,15 @@ def read_database(name: str) -> dict[str, Any]:
         "CONN_MAX_AGE": CONNECTION_SECONDS,
         "CONN_HEALTH_CHECKS": True,
     }
+
+
+def read_reader(name: str, owner: str) -> dict[str, Any]:
+    """Variable `name`, or where it is unset variable `owner`, as a database for reading alone."""
+    database = read_database(name if env.str(name, default="") else owner)
+    options = database["OPTIONS"]
+    limits = f"-c statement_timeout={QUERY_SECONDS * 1000} -c default_transaction_read_only=on"
+    options["options"] = f"{options.get('options', '')} {limits}".strip()
+    return database | {"TEST": {"MIRROR": "default"}}
 
 
 def read_redis(name: str, seconds: float = 0.25) -> str:
@@ -169,7 +179,10 @@ TEMPLATES = [
 ]
 
 # Where it is kept
-DATABASES = {"default": read_database("DATABASE_URL")}
+DATABASES = {
+    "default": read_database("DATABASE_URL"),
+    "reader": read_reader("READER_DATABASE_URL", "DATABASE_URL"),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 RQ_QUEUES = {

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
     """Imports the settings in a process of its own, with these variables changed."""
     kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    code = "import json, config.settings as s; print(s.DATABASES['default'], s.ANONYMOUS_ACCESS)"
+    code = "import json, config.settings as s; print(s.DATABASES, s.ANONYMOUS_ACCESS)"
     return subprocess.run(
         [sys.executable, "-c", code],
         env={name: value for name, value in (kept | environment).items() if value != "unset"},
@@ -43,3 +43,18 @@ def test_socket_folder_of_the_database_may_hold_any_letters() -> None:
 
     assert "'HOST': '/tmp/a bü'" in result.stdout
     assert "gis.db.backends.postgis" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("reader", "user"),
+    [("postgresql://reads@db/db?options=-c%20work_mem%3D8MB", "reads"), ("", "owns")],
+)
+def test_reader_only_reads_and_not_for_long(reader: str, user: str) -> None:
+    owner = "postgresql://owns@db/db"
+
+    result = read_settings(DATABASE_URL=owner, READER_DATABASE_URL=reader)
+
+    limits = "-c statement_timeout=5000 -c default_transaction_read_only=on"
+    assert f"'USER': '{user}'" in result.stdout
+    assert f"{'-c work_mem=8MB ' if reader else ''}{limits}'" in result.stdout
+    assert result.stdout.count(limits) == 1
