@@ -135,6 +135,7 @@ def make_environment(home: Home) -> dict[str, str]:
         **DEFAULTS,
         **dict.fromkeys(UNSET, ""),
         "DATABASE_URL": home.database_url,
+        "READER_DATABASE_URL": home.reader_url,
         "REDIS_URL": home.redis_url,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "COVERAGE_FILE": str(LOCAL / "coverage"),

@@ -42,7 +42,15 @@ from supervisor import (
 
 LOCAL = CHECKOUT / ".local"
 LOGS = LOCAL / "log"
-WRITTEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS", "ANONYMOUS_ACCESS", "DEBUG")
+WRITTEN = (
+    "DATABASE_URL",
+    "READER_DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "ANONYMOUS_ACCESS",
+    "DEBUG",
+)
 WEB_START_SECONDS = 60.0
 
 
@@ -104,7 +112,7 @@ def with_secret_key(settings: Mapping[str, str]) -> dict[str, str]:
 def write_settings(settings: Mapping[str, str]) -> None:
     """What nobody set, for a manage.py that is run by hand."""
     given = {**read_env_file(CHECKOUT / ".env"), **os.environ}
-    chosen = {name: settings[name] for name in WRITTEN if not given.get(name)}
+    chosen = {n: settings[n] for n in WRITTEN if n in settings and not given.get(n)}
     write_private(LOCAL / "env", "".join(f"{name}={value}\n" for name, value in chosen.items()))
 
 
@@ -119,6 +127,7 @@ def start_stores(
         with step("PostgreSQL"):
             start_postgres(supervisor, home, LOGS)
         found["DATABASE_URL"] = home.database_url
+        found["READER_DATABASE_URL"] = found.get("READER_DATABASE_URL") or home.reader_url
     if needs.redis:
         with step("Redis"):
             start_redis(supervisor, home, LOGS)

@@ -30,6 +30,7 @@ from supervisor import (
 
 POSTGRES_USER = "postgres"
 ROLE = "catchment"
+READER_ROLE = "catchment_reader"  # made by manage.py make_reader
 OLDEST_POSTGRES = 15
 FALLBACK = Path("/var/lib/catchment")
 LONGEST_SOCKET_PATH_BYTES = 107
@@ -80,7 +81,14 @@ class Home:
 
     @property
     def database_url(self) -> str:
-        return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self.sockets), safe='')}"
+        return self.login_url(ROLE)
+
+    @property
+    def reader_url(self) -> str:
+        return self.login_url(READER_ROLE)
+
+    def login_url(self, role: str) -> str:
+        return f"postgresql://{role}@/{ROLE}?host={quote(str(self.sockets), safe='')}"
 
     @property
     def redis_url(self) -> str:

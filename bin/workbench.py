@@ -102,6 +102,7 @@ def make_environment(home: Home) -> dict[str, str]:
         **dict.fromkeys(UNSET, ""),
         **DEFAULTS,
         "DATABASE_URL": home.database_url,
+        "READER_DATABASE_URL": home.reader_url,
         "REDIS_URL": home.redis_url,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "IMPORT_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -119,6 +120,8 @@ def start(workshop: Workshop, home: Home) -> Bench:
     with step("Database schema"):
         migrate = (workshop.python, "manage.py", "migrate", "--noinput")
         workshop.run(workshop.program("migrate", *migrate))
+        make_reader = (workshop.python, "manage.py", "make_reader")
+        workshop.run(workshop.program("make_reader", *make_reader))
     with step("Servers"):
         web = supervisor.keep_running(
             workshop.program("web", *web_command(workshop.python, bench.web))

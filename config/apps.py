@@ -2,11 +2,17 @@
 
 from django.apps import AppConfig
 from django.contrib.staticfiles.apps import StaticFilesConfig
+from django.core.checks import register
+
+from config.checks import check_reader
 
 
 class ConfigConfig(AppConfig):
     name = "config"
     verbose_name = "Catchment"
+
+    def ready(self) -> None:
+        register(check_reader)
 
 
 class AssetsConfig(StaticFilesConfig):

@@ -1,4 +1,8 @@
-"""What all tests share: the API as an anonymous reader sees it, and the real files."""
+"""What all tests share: the API as an anonymous reader sees it, and the real files.
+
+What goes through the database alias `reader` is seen there once it is committed: such tests need
+`@pytest.mark.django_db(transaction=True, databases=["default", "reader"])`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +14,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
 from config.settings import read_redis
+from explorer.reading import make_reader
 
 REAL_DATA = Path(
     os.environ.get("CATCHMENT_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")
@@ -39,6 +44,13 @@ def _own_redis(worker_id: str) -> None:
         os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
         for queue in django_settings.RQ_QUEUES.values():
             queue["URL"] = read_redis("REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The role that only reads is one for all databases, its grants are those of each."""
+    with django_db_blocker.unblock():
+        make_reader()
 
 
 @pytest.fixture(scope="session", autouse=True)

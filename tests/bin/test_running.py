@@ -85,10 +85,23 @@ def test_write_settings_leaves_out_what_was_given(
     write_settings(settings)
 
     written = (tmp_path / "env").read_text()
-    assert "DATABASE_URL=value\n" in written
+    assert {"DATABASE_URL=value", "READER_DATABASE_URL=value"} <= set(written.splitlines())
     assert "SECRET_KEY" not in written
     assert "DEBUG" not in written
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
+
+
+def test_write_settings_knows_no_reader_of_a_database_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOCAL", tmp_path)
+    monkeypatch.setattr(running, "CHECKOUT", tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://mine")
+    monkeypatch.delenv("READER_DATABASE_URL", raising=False)
+
+    write_settings({"DATABASE_URL": "postgresql://mine", "REDIS_URL": "redis://mine"})
+
+    assert "DATABASE_URL" not in (tmp_path / "env").read_text()
 
 
 def test_checks_see_nothing_of_a_developers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +112,4 @@ def test_checks_see_nothing_of_a_developers_settings(monkeypatch: pytest.MonkeyP
 
     assert all(environment[name] == "" for name in UNSET)
     assert environment["DATABASE_URL"].endswith("?host=%2Frun")
+    assert environment["READER_DATABASE_URL"].startswith("postgresql://catchment_reader@/")

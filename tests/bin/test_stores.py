@@ -129,6 +129,7 @@ def test_urls_quote_the_socket_folder() -> None:
     home = Home(Path("/data"), Path("/a b/ü"), None)
 
     assert home.database_url == "postgresql://catchment@/catchment?host=%2Fa%20b%2F%C3%BC"
+    assert home.reader_url == "postgresql://catchment_reader@/catchment?host=%2Fa%20b%2F%C3%BC"
     assert home.redis_url == "unix:///a%20b/%C3%BC/redis.sock?db=0"
 
 

@@ -39,7 +39,8 @@ class Site:
 
     def start(self) -> None:
         # Of the test's own surroundings, what bin/up decides for itself is left out.
-        chosen = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ANONYMOUS_ACCESS", "COVERAGE_FILE")
+        stores = ("DATABASE_URL", "READER_DATABASE_URL", "REDIS_URL")
+        chosen = (*stores, "SECRET_KEY", "ANONYMOUS_ACCESS", "COVERAGE_FILE")
         environment = {name: value for name, value in os.environ.items() if name not in chosen}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

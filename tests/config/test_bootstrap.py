@@ -6,6 +6,7 @@ import django_rq
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import connection
 from pytest_django import Settings
 
 from config.management.commands.bootstrap import SAMPLE
@@ -39,6 +40,17 @@ def test_admin_is_made_as_the_environment_says(
 
     assert get_user_model().objects.get(username="ada").check_password("chosen-by-ada")
     assert "chosen-by-ada" not in capsys.readouterr().out
+
+
+def test_role_that_only_reads_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("REVOKE SELECT ON explorer_trip FROM catchment_reader")
+
+        call_command("bootstrap")
+
+        cursor.execute("SELECT has_table_privilege('catchment_reader', 'explorer_trip', 'SELECT')")
+        assert cursor.fetchone() == (True,)
+    assert "catchment_reader may read the explorer's tables" in capsys.readouterr().out
 
 
 def test_bundled_sample_is_imported_where_there_is_nothing_yet() -> None:

@@ -153,7 +153,12 @@ def run_cluster(log: Path) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def migrate(database_url: str) -> None:
-    environment: Mapping[str, str] = {**os.environ, "DATABASE_URL": database_url}
-    command = [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+def migrate(home: Home) -> None:
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "DATABASE_URL": home.database_url,
+        "READER_DATABASE_URL": home.reader_url,
+    }
+    for command in (("migrate", "--noinput", "--verbosity", "0"), ("make_reader",)):
+        manage = [sys.executable, "manage.py", *command]
+        subprocess.run(manage, cwd=ROOT, env=environment, check=True, timeout=120)

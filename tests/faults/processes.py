@@ -23,6 +23,7 @@ from running import answers_health, web_command
 from supervisor import MARK, Program, is_marked, kill_leftovers, last_lines, read_stat
 from workbench import find_free_port
 
+from config.api.reading import READER
 from imports.choices import ENDED
 from imports.models import KICK_PATIENCE, Import
 
@@ -99,6 +100,7 @@ class Crew:
         self.environment = {
             **os.environ,
             "DATABASE_URL": name_database(alias),
+            "READER_DATABASE_URL": name_database(alias, READER),
             "REDIS_URL": redis_url,
             "SECRET_KEY": "of-the-tests" * 5,
             "IMPORT_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -265,9 +267,13 @@ def is_owner(pid: int) -> bool:
     return b"rqworker" in command or b"run_import" in command
 
 
-def name_database(alias: str) -> str:
-    """The URL of the database that Django's `alias` means now, of the tests as it is."""
-    known = connections[alias].settings_dict
+def name_database(alias: str, login: str | None = None) -> str:
+    """The URL of the database that Django's `alias` means now, of the tests as it is.
+
+    With the role of alias `login`, where that is given.
+    """
+    role = connections[login or alias].settings_dict
+    known = connections[alias].settings_dict | {name: role[name] for name in ("USER", "PASSWORD")}
     names = {key: quote(str(known[key]), safe="") for key in ("USER", "PASSWORD", "NAME", "PORT")}
     login = f"{names['USER']}:{names['PASSWORD']}" if names["PASSWORD"] else names["USER"]
     if known["HOST"].startswith("/"):

@@ -28,6 +28,7 @@ import pytest
 from django.conf import settings
 from supervisor import MARK, Program, kill_leftovers, last_lines
 
+from config.api.reading import READER
 from config.settings import read_redis
 from explorer.samples import write_trips
 from imports.choices import ENDED, Status
@@ -284,6 +285,7 @@ class Stage:
         environment = {
             **os.environ,
             "DATABASE_URL": name_database("default"),
+            "READER_DATABASE_URL": name_database(READER),
             "REDIS_URL": self.redis.home.redis_url,
             "SECRET_KEY": "of-the-tests" * 5,
             "IMPORT_ALLOWED_NETWORKS": "",

@@ -29,7 +29,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Behind a database alias of its own."""
     with run_cluster(tmp_path / "postgres.log") as cluster, django_db_blocker.unblock():
-        migrate(cluster.home.database_url)
+        migrate(cluster.home)
         monkeypatch.setenv("URL_OF_TESTS", cluster.home.database_url)
         database = {**connections.settings["default"], **read_database("URL_OF_TESTS")}
         monkeypatch.setitem(connections.settings, ALIAS, database)

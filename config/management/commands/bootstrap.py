@@ -1,4 +1,4 @@
-"""What a first start needs beside the tables: somebody to sign in, and something to see."""
+"""What a start needs beside the tables: a role to read with, somebody to sign in, some data."""
 
 import os
 import secrets
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from footprints.models import Footprint
@@ -19,11 +20,13 @@ SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
 
 class Command(BaseCommand):
     help = (
-        "Creates the admin user where there is none, and queues the import of FOOTPRINTS_SOURCE;"
-        " without one, imports the bundled sample where there are no footprints yet."
+        "Makes the role that only reads, and the admin user where there is none; queues the import"
+        " of FOOTPRINTS_SOURCE, or without one imports the bundled sample where there are no"
+        " footprints yet."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        call_command("make_reader", stdout=self.stdout)
         self._create_admin()
         self._load_footprints()
 
