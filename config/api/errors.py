@@ -1,8 +1,10 @@
 """Errors in one shape, also those that Django raises while a request is being read."""
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
+from psycopg.errors import QueryCanceled
 from rest_framework.exceptions import APIException, ParseError
 
 
@@ -18,6 +20,11 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
+class QueryTooSlow(APIException):
+    status_code = 503
+    default_code = "query_too_slow"
+
+
 def show_name(name: str) -> str:
     """A parameter's name as an answer can hold it: JSON may name half of a character."""
     return name.encode(errors="replace").decode()
@@ -29,7 +36,10 @@ def show_text(text: str) -> str:
 
 
 class RequestExceptionHandler(ExceptionHandler):
-    """Too large a body is a 413, too many parameters and the like are a 400: never a 500."""
+    """Too large a body is a 413, too many parameters and the like are a 400: never a 500.
+
+    A query that took too long is a 503 with the view's `advice`.
+    """
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
@@ -38,8 +48,16 @@ class RequestExceptionHandler(ExceptionHandler):
             return ParseError("The body was read as a form: send it under another Content-Type.")
         if isinstance(exc, SuspiciousOperation):
             return ParseError(str(exc))
+        if was_cancelled(exc):
+            advice = getattr(self.context["view"], "advice", "Narrow it by a filter.")
+            return QueryTooSlow(f"It took longer than {settings.QUERY_SECONDS} seconds. {advice}")
         known: Exception = super().convert_known_exceptions(exc)
         return known
+
+
+def was_cancelled(error: Exception) -> bool:
+    """Whether PostgreSQL gave up a query; Django wraps what is not raised within a COPY."""
+    return isinstance(error, QueryCanceled) or isinstance(error.__cause__, QueryCanceled)
 
 
 def answer_not_found(request: HttpRequest) -> HttpResponse:
