@@ -12,7 +12,7 @@ from threading import BoundedSemaphore
 from typing import IO, Any
 from weakref import finalize
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import (
     BooleanField,
     CharField,
@@ -105,7 +105,8 @@ def export_csv(rows: QuerySet[Any], columns: Mapping[str, str], filename: str) -
 def spool(rows: QuerySet[Any], columns: Mapping[str, str], file: IO[bytes]) -> tuple[int, str]:
     """Writes the rows as CSV and tells their number and the SHA-256 of what was written."""
     digest = sha256()
-    with connections[rows.db].cursor() as cursor:
+    with transaction.atomic(using=rows.db), connections[rows.db].cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")  # it may be a file of a million rows
         with cursor.copy(compose_statement(cursor, rows, columns)) as copy:
             for block in join_blocks(map(bytes, copy), b""):
                 digest.update(block)

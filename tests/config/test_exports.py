@@ -11,8 +11,9 @@ from threading import BoundedSemaphore
 import psycopg
 import pytest
 from django.core.signals import request_finished
-from django.db import close_old_connections
-from django.db.models import F, TextField, Value
+from django.db import close_old_connections, connections
+from django.db.models import F, IntegerField, TextField, Value
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 from django.http import FileResponse
 from pytest_django import Settings
@@ -20,6 +21,7 @@ from rest_framework.test import APIClient
 
 from config.api import exports
 from config.api.exports import TooManyExports, export_csv
+from config.api.reading import READER
 from config.api.streaming import BLOCK_BYTES
 from explorer.models import Trip
 from explorer.views import TripExportView
@@ -225,3 +227,18 @@ def test_slot_is_free_when_the_answer_is_forgotten(slots: BoundedSemaphore) -> N
     gc.collect()
 
     assert is_free(slots)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", READER])
+def test_export_may_take_longer_than_the_readers_other_queries() -> None:
+    import_trips({})
+    waits = RawSQL("(SELECT count(*) FROM pg_sleep(0.2))", (), output_field=IntegerField())
+    trips = Trip.objects.using(READER).annotate(waits=waits)
+    with connections[READER].cursor() as cursor:
+        cursor.execute("SET statement_timeout = '50ms'")
+
+        response = export_csv(trips, {"waits": "waits"}, "trips.csv")
+
+        assert read_rows(response) == [["1"]]
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("50ms",)
