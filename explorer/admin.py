@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from config.api.admin import ReadOnlyAdmin
 from config.api.pagination import count_rows
-from explorer.models import TaxiZone, Trip
+from explorer.models import Game, TaxiZone, Trip
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -39,6 +39,16 @@ class TripAdmin(ReadOnlyAdmin):
     list_select_related = ("import_record",)
     sortable_by = ("id",)  # by any other column the whole table would be sorted
     ordering = ("-id",)
+    paginator = EstimatingPaginator
+
+
+@admin.register(Game)
+class GameAdmin(ReadOnlyAdmin):
+    list_display = ("app_id", "name", "release_date", "price", "developers", "import_record")
+    list_select_related = ("import_record",)
+    search_fields = ("name",)
+    sortable_by = ("app_id", "release_date", "price")
+    ordering = ("app_id",)
     paginator = EstimatingPaginator
 
 

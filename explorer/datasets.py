@@ -1,4 +1,5 @@
-"""The dataset `trips`: for-hire-vehicle records as they are, one partition for each import."""
+"""The datasets `trips` (for-hire-vehicle records as they are, one partition for each import) and
+`games` (merged by `app_id`)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,7 +7,9 @@ from typing import Any
 
 from psycopg import Cursor
 
-from explorer.models import AMOUNT_DIGITS, EARLIEST, LATEST
+from explorer.game_samples import write_games
+from explorer.games import GAME_COLUMNS, create_staging, discard_games, publish_games
+from explorer.models import AMOUNT_BOUNDS, EARLIEST, LATEST
 from explorer.partitions import (
     attach_partition,
     create_partition,
@@ -17,12 +20,12 @@ from explorer.samples import write_trips
 from imports.datasets import register
 from imports.engine.records import Column, Dataset, Staging
 
+GAMES = "explorer_game"
 TRIPS = "explorer_trip"
 TIME_BOUNDS = f"from {EARLIEST:%Y} on, and before {LATEST:%Y}"
-AMOUNT_BOUNDS = f"a number of at most {AMOUNT_DIGITS} digits before and behind the point"
 
 
-def publish(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) -> None:
+def publish_trips(cursor: Cursor[Any], staging: Staging, replaced: Sequence[Staging]) -> None:
     attach_partition(cursor, staging, TRIPS, replaced)
 
 
@@ -59,9 +62,23 @@ register(
         ),
         create_staging=partial(create_partition, parent=TRIPS),
         finish=partial(index_partition, parent=TRIPS),
-        publish=publish,
+        publish=publish_trips,
         discard=drop_partition,
         write_sample=write_trips,
         time_zone="America/New_York",
+    )
+)
+
+register(
+    Dataset(
+        name="games",
+        table=GAMES,
+        columns=GAME_COLUMNS,
+        create_staging=create_staging,
+        publish=publish_games,
+        discard=discard_games,
+        write_sample=write_games,
+        is_merged=True,
+        is_ordered=True,
     )
 )

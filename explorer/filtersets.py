@@ -1,44 +1,40 @@
-"""Filters of the explorer's tables."""
+"""Filters of the explorer's tables: each column's, by its type."""
 
-from django.db.models import Q
+from collections import OrderedDict
+from typing import ClassVar
 
-from config.api.filtersets import (
-    IDENTIFIER,
-    ISNULL,
-    NUMBER,
-    ColumnFilterSet,
-    Lookup,
-    parse_integer,
-)
-from explorer.models import AMOUNTS, Trip
-from explorer.partitions import match_import
+import django_filters
 
-MAX_IMPORT_ID = 2**31 - 1  # of those after it, no range of ids has room in 64 bits
+from config.api.filtersets import ColumnFilterSet, build_filters
+from explorer.tables import GAMES, TRIPS, ZONES, Table
 
 
-def parse_import_id(text: str) -> int:
-    number = parse_integer(text)
-    if not 0 <= number <= MAX_IMPORT_ID:
-        msg = f"no import has a number outside 0 to {MAX_IMPORT_ID}"
-        raise ValueError(msg)
-    return number
+class TableFilterSet(ColumnFilterSet):
+    table: ClassVar[Table | None] = None
+
+    @classmethod
+    def get_filters(cls) -> OrderedDict[str, django_filters.Filter]:
+        filters: OrderedDict[str, django_filters.Filter] = OrderedDict()
+        for column in cls.table.columns if cls.table else ():
+            filters |= build_filters(column.name, column.lookups, source=column.path)
+        return filters
 
 
-def match_import_id(name: str, import_id: int) -> Q:
-    return match_import(import_id)
+class GameFilterSet(TableFilterSet):
+    table = GAMES
 
 
-class TripFilterSet(ColumnFilterSet):
-    columns = {
-        "id": IDENTIFIER,
-        "import_id": (
-            Lookup("", parse_import_id, match_import_id, {"type": "integer"}),
-            *IDENTIFIER[1:],
-        ),
-        **dict.fromkeys(AMOUNTS, (*NUMBER, *ISNULL)),
-    }
-    sources = {"import_id": "import_record"}
+class TripFilterSet(TableFilterSet):
+    table = TRIPS
 
-    class Meta:
-        model = Trip
-        fields: tuple[str, ...] = ()
+
+class ZoneFilterSet(TableFilterSet):
+    table = ZONES
+
+
+class ZoneTripsFilterSet(ZoneFilterSet):
+    """The zones' own filters, and those of the trips that are counted in them."""
+
+    @classmethod
+    def get_filters(cls) -> OrderedDict[str, django_filters.Filter]:
+        return super().get_filters() | TripFilterSet.get_filters()

@@ -1,22 +1,63 @@
-"""What the API tells of the explorer's tables."""
+"""What the API tells of the explorer's tables. PostgreSQL writes the rows; this describes them."""
+
+from typing import Any
 
 from rest_framework import serializers
+from rest_framework.serializers import Serializer
 
-from config.api.fields import NumericField
-from explorer.models import Trip
-
-TRIP_COLUMNS = tuple(
-    field.name for field in Trip._meta.concrete_fields if field.name not in {"id", "import_record"}
-)
+from explorer.tables import GAMES, TRIPS, ZONES, Table
 
 
-class TripSerializer(serializers.ModelSerializer[Trip]):
-    serializer_field_mapping = {
-        **serializers.ModelSerializer.serializer_field_mapping,
-        NumericField: serializers.FloatField,
+def describe_rows(name: str, table: Table) -> type[Serializer[Any]]:
+    fields = {
+        column.name: column.kind.api_field(allow_null=True, help_text=column.kind.name)
+        for column in table.columns
     }
-    import_id = serializers.IntegerField(source="import_record_id", read_only=True)
+    return type(name, (Serializer,), fields)
 
-    class Meta:
-        model = Trip
-        fields = ("id", "import_id", *TRIP_COLUMNS)
+
+GameSerializer = describe_rows("GameSerializer", GAMES)
+TripSerializer = describe_rows("TripSerializer", TRIPS)
+
+
+class AggregateSerializer(Serializer[Any]):
+    results = serializers.ListField(child=serializers.DictField())
+    has_more = serializers.BooleanField(help_text="whether there are more groups than `limit`")
+
+
+class FacetValueSerializer(Serializer[Any]):
+    value = serializers.JSONField()
+    count = serializers.IntegerField()
+
+
+class FacetsSerializer(Serializer[Any]):
+    results = serializers.DictField(child=FacetValueSerializer(many=True))
+    has_more = serializers.ListField(
+        child=serializers.CharField(), help_text="columns with more values than `limit`"
+    )
+
+
+class BinSerializer(Serializer[Any]):
+    count = serializers.IntegerField()
+
+    def get_fields(self) -> dict[str, Any]:
+        edge = serializers.JSONField
+        return {"from": edge(), "to": edge(), **super().get_fields()}
+
+
+class HistogramSerializer(Serializer[Any]):
+    field = serializers.CharField()
+    results = BinSerializer(many=True)
+    missing = serializers.IntegerField(help_text="rows without a value")
+
+
+class ZonePropertiesSerializer(describe_rows("ZoneColumnsSerializer", ZONES)):  # type: ignore[misc]
+    pickup_count = serializers.IntegerField(help_text="trips that begin here")
+    dropoff_count = serializers.IntegerField(help_text="trips that end here")
+
+
+class ZoneSerializer(Serializer[Any]):
+    type = serializers.ChoiceField(["Feature"])
+    id = serializers.IntegerField()
+    geometry = serializers.JSONField(allow_null=True, help_text="a MultiPolygon; EPSG:4326")
+    properties = ZonePropertiesSerializer()

@@ -3,7 +3,7 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -18,7 +18,9 @@ from django.db.models import (
     QuerySet,
     TextField,
 )
+from django.db.models.expressions import OrderBy
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
+from django.db.models.functions import Left
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -31,6 +33,7 @@ from config.api.filtersets import check_text
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 MAX_EXACT_COUNT = 100_000
+ORDERED_CHARACTERS = 64
 COUNT_MODES = ("exact", "estimated", "none")
 
 Rows = list[Any]
@@ -40,15 +43,26 @@ Rows = list[Any]
 class Ordering:
     """One column and the primary key, both in the same direction.
 
-    Ascending is PostgreSQL's order: NULL is larger than any value.
+    Ascending is PostgreSQL's order: NULL is larger than any value. Texts of any length are ordered
+    by their beginning: an address could not hold a cursor that names all of one.
     """
 
     column: str
     is_ascending: bool
     is_nullable: bool = False
+    is_text: bool = False
+
+    @property
+    def value(self) -> F | Left:
+        column = F(self.column)
+        return Left(column, ORDERED_CHARACTERS) if self.is_text else column
+
+    def shorten(self, value: Any) -> Any:
+        """A value of the column as `value` has it."""
+        return value[:ORDERED_CHARACTERS] if self.is_text and value else value
 
     def reverse(self) -> "Ordering":
-        return Ordering(self.column, not self.is_ascending, self.is_nullable)
+        return replace(self, is_ascending=not self.is_ascending)
 
 
 @dataclass(frozen=True)
@@ -75,14 +89,22 @@ class KeysetPagination(BasePagination):
         self.request = request
         ordering = read_ordering(request, queryset.model, view)
         cursor = read_cursor(request, queryset.model, ordering)
-        size = read_page_size(request)
+        size = read_page_size(request, getattr(view, "page_size", DEFAULT_PAGE_SIZE))
         self.count, self.count_is = count_rows(queryset, read_count_mode(request))
         direction = "" if cursor is None else cursor.direction
         way = ordering.reverse() if direction == "p" else ordering
-        rows = fetch_rows(queryset, way, cursor, size + 1)
-        return self.frame(
-            rows, size, direction, lambda row: [getattr(row, ordering.column), row.pk]
-        )
+        rows = fetch_rows(self.select(queryset, ordering, view), way, cursor, size + 1)
+        return self.frame(rows, size, direction, lambda row: self.mark(row, ordering))
+
+    def select(
+        self, queryset: QuerySet[Any], ordering: Ordering, view: APIView | None
+    ) -> QuerySet[Any]:
+        """What is asked of the database for each row."""
+        return queryset
+
+    def mark(self, row: Any, ordering: Ordering) -> list[Any]:
+        """The row's value in the column that it is ordered by, and its key."""
+        return [ordering.shorten(getattr(row, ordering.column)), row.pk]
 
     def frame(
         self, rows: Rows, size: int, direction: str, mark: Callable[[Any], list[Any]]
@@ -137,9 +159,10 @@ class KeysetPagination(BasePagination):
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}
+        default = getattr(view, "page_size", DEFAULT_PAGE_SIZE)
         columns = [sign + name for name in view.ordering_fields for sign in ("", "-")]  # type: ignore[attr-defined]
         return [
-            _describe("page_size", f"rows of a page (default {DEFAULT_PAGE_SIZE})", size),
+            _describe("page_size", f"rows of a page (default {default})", size),
             _describe("cursor", "from a `next` or `previous` link", {"type": "string"}),
             _describe(
                 "count",
@@ -193,8 +216,11 @@ def fetch_rows(
 def _select_values(
     queryset: QuerySet[Any], ordering: Ordering, cursor: Cursor | None
 ) -> QuerySet[Any]:
-    sign = "" if ordering.is_ascending else "-"
-    rows = queryset.order_by(sign + ordering.column, sign + "pk")
+    is_descending = not ordering.is_ascending
+    rows = queryset.order_by(
+        OrderBy(ordering.value, descending=is_descending),
+        OrderBy(F("pk"), descending=is_descending),
+    )
     if ordering.is_nullable:
         rows = rows.filter(**{f"{ordering.column}__isnull": False})
     if cursor is None:
@@ -203,7 +229,7 @@ def _select_values(
         return rows.none() if ordering.is_ascending else rows
     # A row comparison is one index range; the same with OR is a hundred times slower.
     after = TupleGreaterThan if ordering.is_ascending else TupleLessThan
-    return rows.filter(after((F(ordering.column), F("pk")), (cursor.value, cursor.pk)))
+    return rows.filter(after((ordering.value, F("pk")), (cursor.value, cursor.pk)))
 
 
 def _select_nulls(
@@ -252,8 +278,15 @@ def read_ordering(request: Request, model: type[Model], view: APIView | None) ->
     name = text.removeprefix("-")
     if name not in getattr(view, "ordering_fields", ()):
         raise ValidationError({"ordering": f"“{name[:40]}” is not a column to order by"})
-    field = get_column(model, getattr(view, "ordering_aliases", {}).get(name, name))
-    return Ordering(field.attname, not text.startswith("-"), field.null)
+    path = getattr(view, "ordering_aliases", {}).get(name, name)
+    field = get_column(model, path)
+    is_joined = "__" in path
+    return Ordering(
+        path if is_joined else field.attname,
+        is_ascending=not text.startswith("-"),
+        is_nullable=field.null or is_joined,
+        is_text=isinstance(get_kind(field), TextField),
+    )
 
 
 def read_cursor(request: Request, model: type[Model], ordering: Ordering) -> Cursor | None:
@@ -282,26 +315,36 @@ def decode_cursor(text: str) -> list[Any]:
 
 def read_mark(column: Field[Any, Any], value: Any) -> Any:
     """A value of a cursor as one of the column's. Raises ValueError or InvalidValue."""
+    column = get_kind(column)
     if isinstance(value, str):
         check_text(value)
     elif isinstance(column, (CharField, TextField)):
         raise ValueError(value)
-    if isinstance(column, GeneratedField):
-        return read_mark(column.output_field, value)  # type: ignore[arg-type] # it has one
     is_integer = isinstance(column, (AutoField, BigIntegerField))
     if value is None or (is_integer and (type(value) is not int or abs(value) >= 2**63)):
         raise ValueError(value)
     return column.to_python(value)
 
 
-def get_column(model: type[Model], name: str) -> Field[Any, Any]:
-    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-    assert isinstance(field, Field)  # noqa: S101 (a view's `ordering_fields` are columns)
+def get_kind(field: Field[Any, Any]) -> Field[Any, Any]:
+    """The field itself, or what a generated one holds."""
+    if isinstance(field, GeneratedField):
+        return field.output_field  # type: ignore[return-value] # it has one
     return field
 
 
-def read_page_size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(DEFAULT_PAGE_SIZE))
+def get_column(model: type[Model], path: str) -> Field[Any, Any]:
+    """The field that a path such as `pu_location__zone` leads to."""
+    *relations, name = path.split("__")
+    for relation in relations:
+        model = model._meta.get_field(relation).related_model  # type: ignore[assignment]
+    options: Any = model._meta
+    field: Field[Any, Any] = options.pk if name == "pk" else options.get_field(name)
+    return field
+
+
+def read_page_size(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
+    text = request.query_params.get("page_size", str(default))
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE_SIZE))):
         raise ValidationError({"page_size": f"a whole number from 1 to {MAX_PAGE_SIZE}"})
     size = int(text)

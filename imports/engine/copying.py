@@ -9,7 +9,14 @@ from psycopg import sql
 
 from imports.engine.cutting import Known, Position
 from imports.engine.faults import fault
-from imports.engine.judging import Judge, Refused, copy_bytes, find_suspects, read_records
+from imports.engine.judging import (
+    Judge,
+    Refused,
+    copy_bytes,
+    find_suspects,
+    list_records,
+    read_records,
+)
 from imports.engine.leasing import Connection, Lease, LeaseLost
 from imports.engine.records import Chunk, Dataset, ImportFailure, Loaded
 from imports.engine.rejecting import FIRST_LINES, count_early, insert_rejects
@@ -99,6 +106,11 @@ def copy_chunk(
             row_count = copy_bytes(cursor, staging, columns, chunk.data)
             return _insert_chunk(cursor, lease, chunk, Loaded(row_count, chunk.rejects))
     except Refused:
+        if dataset.is_ordered:
+            records = list_records(chunk)
+            with connection.transaction(), connection.cursor() as cursor:
+                loaded = Judge(cursor, staging, columns).load_in_order(chunk, records)
+                return _insert_chunk(cursor, lease, chunk, loaded)
         # Before the transaction begins, which must not stand idle for long.
         found = find_suspects(chunk, columns)
         reading = read_records(found.suspects, columns)

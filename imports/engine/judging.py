@@ -38,6 +38,7 @@ FORMS = {
     "integer": rb"-?[0-9]{1,9}+",
     "bigint": rb"-?[0-9]{1,18}+",
     "numeric": rb"-?[0-9]{1,30}+(?:\.[0-9]{1,30}+)?+",
+    "boolean": rb"(?i:true|false)",
     "timestamptz": rb"(?:19[0-9]|20[0-9]|21[0-8])[0-9]-" + MONTH_AND_DAY + rb"[ T]" + CLOCK,
 }
 QUOTED_TEXT = rb'"(?:[\x20\x21\x23-\x7e\r\n]++|""|' + BEYOND_ASCII + rb')*+"'
@@ -178,11 +179,18 @@ class Judge:
             with self.cursor.connection.transaction():
                 row_count += copy_bytes(self.cursor, self.staging, self.columns, found.fine)
         except Refused:
-            fine = _list_others(chunk, found.suspects)
+            seen = {record.byte_offset for record in found.suspects}
+            fine = [record for record in list_records(chunk) if record.byte_offset not in seen]
             refused = list(self._halve(fine))
             row_count += len(fine) - len(refused)
             rejects += refused
         return Loaded(row_count, (*chunk.rejects, *rejects))
+
+    def load_in_order(self, chunk: Chunk, records: Sequence[Record]) -> Loaded:
+        """The same, each row after those before it in the file, which costs more."""
+        self._create_function()
+        refused = list(self._halve(records))
+        return Loaded(len(records) - len(refused), (*chunk.rejects, *refused))
 
     def _halve(self, records: Sequence[Record]) -> Iterator[Reject]:
         """Copies the records, in ever smaller parts where PostgreSQL refuses them."""
@@ -279,8 +287,6 @@ JUDGE = sql.SQL(
 )
 
 
-def _list_others(chunk: Chunk, suspects: Sequence[Record]) -> list[Record]:
-    seen = {record.byte_offset for record in suspects}
-    return [
-        record for record in split_records(chunk) if record.raw and record.byte_offset not in seen
-    ]
+def list_records(chunk: Chunk) -> list[Record]:
+    """Blank lines are no records."""
+    return [record for record in split_records(chunk) if record.raw]

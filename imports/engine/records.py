@@ -139,6 +139,7 @@ class Dataset:
     nothing is left in the schema of staging tables. Where `is_merged`, rows are told by a natural
     key and may belong to several imports: a forced import replaces none of them.
     `discard(cursor, staging)` removes the rows of an import that was published.
+    Where `is_ordered`, rows come into the staging table in the order of the file.
     `write_sample(rows, seed=…, bad=…)` yields a generated file of the dataset's form, as bytes.
     """
 
@@ -155,6 +156,7 @@ class Dataset:
     record_cap_bytes: int = MIB
     time_zone: str = "UTC"
     is_merged: bool = False
+    is_ordered: bool = False
 
     def staging(self, import_id: int) -> Staging:
         return Staging(import_id, f"{self.name}_{import_id}")

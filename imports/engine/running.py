@@ -163,9 +163,8 @@ class Run:
         if not self.task.header:
             self._with_database(lambda connection: self._begin(connection, reader, source))
         target = Target(self.database, self.lease, self.task.dataset, reader.header)
-        with Loaders(
-            target, self.limits.loaders, on_loaded=self._count, stop=self._stop
-        ) as loaders:
+        count = 1 if self.task.dataset.is_ordered else self.limits.loaders
+        with Loaders(target, count, on_loaded=self._count, stop=self._stop) as loaders:
             for chunk in reader.chunks():
                 loaders.put(chunk)
                 on_progress(self.tally)

@@ -1,0 +1,166 @@
+"""How often each value occurs, and how numbers and times are spread, under the filters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from django.db import connections
+from django.db.models import QuerySet
+from psycopg import sql
+from rest_framework.request import Request
+
+from explorer.querying import (
+    find_column,
+    read_count,
+    read_words,
+    refuse,
+    show,
+    unnest,
+    write_column,
+    write_source,
+)
+from explorer.tables import Column, Table
+
+FACET_PARAMETERS = ("fields", "limit")
+MOST_FIELDS = 10
+DEFAULT_LIMIT = 100
+MOST_LIMIT = 1_000
+
+HISTOGRAM_PARAMETERS = ("field", "bins")
+DEFAULT_BINS = 20
+MOST_BINS = 200
+
+FACET = sql.SQL(
+    "(SELECT {place}::int, to_json({shown})::text, count(*) AS count FROM {source} {list}"
+    " GROUP BY {key} ORDER BY count DESC, {key} LIMIT {limit})"
+)
+
+
+def count_values(rows: QuerySet[Any], columns: Sequence[Column], limit: int) -> dict[str, Any]:
+    """The most frequent values of each column, a list's by element. `has_more` names the columns
+    that have more of them. One statement: all the figures are of one moment."""
+    with connections[rows.db].cursor() as cursor:
+        parts = [
+            write_facet(place, column, write_source(cursor, rows, [column]), limit + 1)
+            for place, column in enumerate(columns)
+        ]
+        cursor.execute(sql.SQL(" UNION ALL ").join(parts))
+        found: list[list[dict[str, Any]]] = [[] for _ in columns]
+        for place, value, count in cursor.fetchall():
+            shown = None if value is None else msgspec.Raw(value.encode())
+            found[place].append({"value": shown, "count": count})
+    names = [column.name for column in columns]
+    return {
+        "results": {name: values[:limit] for name, values in zip(names, found, strict=True)},
+        "has_more": [n for n, values in zip(names, found, strict=True) if len(values) > limit],
+    }
+
+
+def write_facet(place: int, column: Column, source: sql.Composable, limit: int) -> sql.Composed:
+    key = sql.Identifier("element", "value") if column.elements else write_column(column)
+    return FACET.format(
+        place=sql.Literal(place),
+        shown=show(column, key),
+        source=source,
+        list=unnest(column, "element") if column.elements else sql.SQL(""),
+        key=key,
+        limit=sql.Literal(limit),
+    )
+
+
+def read_facets(request: Request, table: Table) -> tuple[list[Column], int]:
+    """Raises ValidationError that names the parameter."""
+    words = read_words(request, "fields")
+    if not 0 < len(words) <= MOST_FIELDS or len(set(words)) < len(words):
+        raise refuse("fields", f"1 to {MOST_FIELDS} columns, each once")
+    columns = [find_column(table, word, "fields") for word in words]
+    return columns, read_count(request, "limit", DEFAULT_LIMIT, MOST_LIMIT)
+
+
+# Histograms
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a kind of column is measured: its values as numbers, the width and the number of bins,
+    and a number as a value again, as JSON."""
+
+    value: sql.SQL
+    step: sql.SQL
+    count: sql.SQL
+    shown: sql.SQL
+
+
+# Of whole numbers and days, so perhaps fewer of them than were asked for.
+WHOLE_STEP = sql.SQL("ceil((high - low + 1) / {bins}::numeric)")
+WHOLE_COUNT = sql.SQL("ceil((high - low + 1) / step)")
+STEP = sql.SQL("coalesce(nullif((high - low) / {bins}::numeric, 0), 1)")
+COUNT = sql.SQL("CASE WHEN high > low THEN {bins} ELSE 1 END")
+SCALES: Mapping[str, Scale] = MappingProxyType(
+    {
+        "integer": Scale(sql.SQL("{}::numeric"), WHOLE_STEP, WHOLE_COUNT, sql.SQL("{}")),
+        "number": Scale(sql.SQL("{}"), STEP, COUNT, sql.SQL("trim_scale({})")),
+        "date": Scale(
+            sql.SQL("({} - date '1970-01-01')::numeric"),
+            WHOLE_STEP,
+            WHOLE_COUNT,
+            sql.SQL("(date '1970-01-01' + ({})::int)"),
+        ),
+        "timestamp": Scale(
+            sql.SQL("extract(epoch FROM {})"),
+            STEP,
+            COUNT,
+            sql.SQL("to_json(to_timestamp({}) AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"),
+        ),
+    }
+)
+HISTOGRAM = sql.SQL(
+    """
+    WITH bounds AS (
+        SELECT min({value}) AS low, max({value}) AS high, count(*) - count({value}) AS missing
+          FROM {source}),
+    steps AS (SELECT *, {step} AS step FROM bounds),
+    scale AS (SELECT *, ({count})::int AS bins FROM steps),
+    filled AS (
+        SELECT least(floor(({value} - low) / step), bins - 1) AS place, count(*) AS count
+          FROM {source}, scale WHERE {value} IS NOT NULL GROUP BY 1)
+    SELECT missing, to_json({start})::text, to_json({end})::text, coalesce(count, 0)
+      FROM scale LEFT JOIN generate_series(0, bins - 1) AS place ON true
+           LEFT JOIN filled USING (place)
+     ORDER BY place
+    """
+)
+
+
+def count_bins(rows: QuerySet[Any], column: Column, bins: int) -> dict[str, Any]:
+    """How many values lie from each bin's `from` on and before its `to`; the last one of a number
+    or a time holds its `to` as well. `missing` is how many rows have no value."""
+    scale = SCALES[column.kind.name]
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(
+            HISTOGRAM.format(
+                value=scale.value.format(write_column(column)),
+                source=write_source(cursor, rows, [column]),
+                step=scale.step.format(bins=sql.Literal(bins)),
+                count=scale.count.format(bins=sql.Literal(bins)),
+                start=scale.shown.format(sql.SQL("low + step * place")),
+                end=scale.shown.format(sql.SQL("low + step * (place + 1)")),
+            )
+        )
+        found = cursor.fetchall()
+    results = [
+        {"from": msgspec.Raw(start.encode()), "to": msgspec.Raw(end.encode()), "count": count}
+        for _, start, end, count in found
+        if start is not None
+    ]
+    return {"field": column.name, "results": results, "missing": found[0][0]}
+
+
+def read_histogram(request: Request, table: Table) -> tuple[Column, int]:
+    """Raises ValidationError that names the parameter."""
+    column = find_column(table, request.query_params.get("field", ""), "field")
+    if column.kind.name not in SCALES:
+        raise refuse("field", f"{column.name} holds neither numbers nor times")
+    return column, read_count(request, "bins", DEFAULT_BINS, MOST_BINS)
