@@ -93,9 +93,10 @@ class Scale:
     shown: sql.SQL
 
 
-# Of whole numbers and days, so perhaps fewer of them than were asked for.
-WHOLE_STEP = sql.SQL("ceil((high - low + 1) / {bins}::numeric)")
-WHOLE_COUNT = sql.SQL("ceil((high - low + 1) / step)")
+# Of what is whole, so perhaps fewer bins than were asked for.
+WHOLE_STEP = sql.SQL("ceil((high::numeric - low + 1) / {bins})")
+TIME_STEP = sql.SQL("ceil((high::numeric - low + 1) / {bins})::bigint")
+WHOLE_COUNT = sql.SQL("ceil((high::numeric - low + 1) / step)")
 STEP = sql.SQL("coalesce(nullif((high - low) / {bins}::numeric, 0), 1)")
 COUNT = sql.SQL("CASE WHEN high > low THEN {bins} ELSE 1 END")
 SCALES: Mapping[str, Scale] = MappingProxyType(
@@ -103,19 +104,24 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
         "integer": Scale(sql.SQL("{}::numeric"), WHOLE_STEP, WHOLE_COUNT, sql.SQL("{}")),
         "number": Scale(sql.SQL("{}"), STEP, COUNT, sql.SQL("trim_scale({})")),
         "date": Scale(
-            sql.SQL("({} - date '1970-01-01')::numeric"),
-            WHOLE_STEP,
+            sql.SQL("({} - date 'epoch')"),
+            TIME_STEP,
             WHOLE_COUNT,
-            sql.SQL("(date '1970-01-01' + ({})::int)"),
+            sql.SQL("(date 'epoch' + ({})::int)"),
         ),
+        # Whole microseconds: a double holds those of the years that the table's checks let in.
         "timestamp": Scale(
-            sql.SQL("extract(epoch FROM {})"),
-            STEP,
-            COUNT,
-            sql.SQL("to_json(to_timestamp({}) AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"),
+            sql.SQL("(date_part('epoch', {}) * 1000000)::bigint"),
+            TIME_STEP,
+            WHOLE_COUNT,
+            sql.SQL(
+                "to_json((timestamptz 'epoch' + interval '1 microsecond' * ({}))"
+                " AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"
+            ),
         ),
     }
 )
+# Scalars, where a join would keep PostgreSQL from using several processes.
 HISTOGRAM = sql.SQL(
     """
     WITH bounds AS (
@@ -124,8 +130,10 @@ HISTOGRAM = sql.SQL(
     steps AS (SELECT *, {step} AS step FROM bounds),
     scale AS (SELECT *, ({count})::int AS bins FROM steps),
     filled AS (
-        SELECT least(floor(({value} - low) / step), bins - 1) AS place, count(*) AS count
-          FROM {source}, scale WHERE {value} IS NOT NULL GROUP BY 1)
+        SELECT least(floor(({value} - (SELECT low FROM scale)) / (SELECT step FROM scale)),
+                     (SELECT bins FROM scale) - 1) AS place,
+               count(*) AS count
+          FROM {source} WHERE {value} IS NOT NULL GROUP BY 1)
     SELECT missing, to_json({start})::text, to_json({end})::text, coalesce(count, 0)
       FROM scale LEFT JOIN generate_series(0, bins - 1) AS place ON true
            LEFT JOIN filled USING (place)
@@ -136,7 +144,7 @@ HISTOGRAM = sql.SQL(
 
 def count_bins(rows: QuerySet[Any], column: Column, bins: int) -> dict[str, Any]:
     """How many values lie from each bin's `from` on and before its `to`; the last one of a number
-    or a time holds its `to` as well. `missing` is how many rows have no value."""
+    holds its `to` as well. `missing` is how many rows have no value."""
     scale = SCALES[column.kind.name]
     with connections[rows.db].cursor() as cursor:
         cursor.execute(

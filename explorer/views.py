@@ -19,7 +19,7 @@ from config.api.exports import CsvExportView
 from config.api.filtersets import PAGE_PARAMETERS, filter_rows, refuse_unknown
 from config.api.pagination import MAX_PAGE_SIZE, GeoJsonPagination
 from config.api.reading import READER
-from config.api.rows import JsonRow, JsonRowPagination, RawJSONRenderer
+from config.api.rows import JsonRowPagination, RawJSONRenderer, write_rows
 from explorer.aggregates import PARAMETERS as AGGREGATE_PARAMETERS
 from explorer.aggregates import aggregate, read_question
 from explorer.facets import (
@@ -105,7 +105,7 @@ class TableViewSet(GenericViewSet[Model]):
         """One row."""
         if int(pk) >= 2**63:
             raise Http404
-        rows = self.find_rows().filter(pk=int(pk)).annotate(as_json=JsonRow(self.list_columns()))
+        rows = write_rows(self.find_rows().filter(pk=int(pk)), self.list_columns())
         row = rows.values_list("as_json", flat=True).first()
         if row is None:
             raise Http404

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.contrib.gis.db.models import GeometryField
 from django.contrib.gis.db.models.functions import AsGeoJSON
 from django.db import connections
 from django.db.models import F, Func, QuerySet, TextField, Value
@@ -55,7 +56,12 @@ def draw(zones: QuerySet[TaxiZone], form: str) -> QuerySet[TaxiZone]:
     if form == "none":
         return zones.annotate(geojson=Value(None, output_field=TextField()))
     if form == "simplified":
-        shape = Func(shape, TOLERANCE_DEGREES, function="ST_SimplifyPreserveTopology")
+        shape = Func(
+            shape,
+            Value(TOLERANCE_DEGREES),
+            function="ST_SimplifyPreserveTopology",
+            output_field=GeometryField(),
+        )
     return zones.annotate(geojson=AsGeoJSON(shape, precision=DIGITS))
 
 

@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -89,18 +90,21 @@ class KeysetPagination(BasePagination):
         self.request = request
         ordering = read_ordering(request, queryset.model, view)
         cursor = read_cursor(request, queryset.model, ordering)
+        mode = read_count_mode(request)
         size = read_page_size(request, getattr(view, "page_size", DEFAULT_PAGE_SIZE))
-        self.count, self.count_is = count_rows(queryset, read_count_mode(request))
         direction = "" if cursor is None else cursor.direction
         way = ordering.reverse() if direction == "p" else ordering
-        rows = fetch_rows(self.select(queryset, ordering, view), way, cursor, size + 1)
+        rows = fetch_rows(queryset, way, cursor, size + 1, partial(self.read, ordering, view))
+        self.count, self.count_is = self.count_rows(queryset, mode)
         return self.frame(rows, size, direction, lambda row: self.mark(row, ordering))
 
-    def select(
-        self, queryset: QuerySet[Any], ordering: Ordering, view: APIView | None
-    ) -> QuerySet[Any]:
-        """What is asked of the database for each row."""
-        return queryset
+    def read(self, ordering: Ordering, view: APIView | None, page: QuerySet[Any]) -> Rows:
+        """The rows of a query that has its order and its limit."""
+        return list(page)
+
+    def count_rows(self, queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
+        """How many there are, once the page is read."""
+        return count_rows(queryset, mode)
 
     def mark(self, row: Any, ordering: Ordering) -> list[Any]:
         """The row's value in the column that it is ordered by, and its key."""
@@ -197,19 +201,23 @@ class GeoJsonPagination(KeysetPagination):
 
 
 def fetch_rows(
-    queryset: QuerySet[Any], ordering: Ordering, cursor: Cursor | None, limit: int
+    queryset: QuerySet[Any],
+    ordering: Ordering,
+    cursor: Cursor | None,
+    limit: int,
+    read: Callable[[QuerySet[Any]], Rows] = list,
 ) -> Rows:
     """At most `limit` rows after the cursor's, in this order: values first, then the NULLs, or the
     other way round where the order descends."""
     values = _select_values(queryset, ordering, cursor)
     if not ordering.is_nullable:
-        return list(values[:limit])
+        return read(values[:limit])
     nulls = _select_nulls(queryset, ordering, cursor)
     segments = [values, nulls] if ordering.is_ascending else [nulls, values]
     rows: Rows = []
     for segment in segments:
         if len(rows) < limit:
-            rows += segment[: limit - len(rows)]
+            rows += read(segment[: limit - len(rows)])
     return rows
 
 
