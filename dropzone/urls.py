@@ -1,8 +1,8 @@
 """Addresses of payloads and measurements, below `/api/v1/`; their door is at `/dropzone`."""
 
-from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from config.api.exports import list_export_paths
 from dropzone.views import MeasurementExportView, MeasurementViewSet, PayloadViewSet
 
 router = SimpleRouter()
@@ -10,6 +10,6 @@ router.register("payloads", PayloadViewSet, basename="payload")
 router.register("measurements", MeasurementViewSet, basename="measurement")
 
 urlpatterns = [
-    path("measurements/export.csv", MeasurementExportView.as_view(), name="measurement-export"),
+    *list_export_paths("measurements", MeasurementExportView),
     *router.urls,
 ]

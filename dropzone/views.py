@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.errors import Conflict, show_name, show_text
-from config.api.exports import CsvExportView, FixedNegotiation
+from config.api.exports import ExportView, FixedNegotiation
 from config.api.parsers import BoundedJSONParser, OpaqueParser
 from config.api.schema import ErrorSerializer
 from config.api.timestamps import parse_timestamp
@@ -326,9 +326,8 @@ class MeasurementViewSet(RawMixin, ReadOnlyModelViewSet[Measurement]):
         return Response(VerificationSerializer(found).data)
 
 
-@extend_schema_view(get=extend_schema(operation_id="measurements_export"))
-class MeasurementExportView(CsvExportView):
+class MeasurementExportView(ExportView):
     queryset = Measurement.objects.order_by("timestamp")
     serializer_class = MeasurementSerializer
     filterset_class = MeasurementFilterSet
-    filename = "measurements.csv"
+    stem = "measurements"

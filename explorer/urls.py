@@ -1,8 +1,8 @@
 """Addresses of the explorer's tables, below `/api/v1/`."""
 
-from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from config.api.exports import list_export_paths
 from explorer.views import (
     GameExportView,
     GameViewSet,
@@ -17,7 +17,7 @@ router.register("trips", TripViewSet, basename="trip")
 router.register("zones", ZoneViewSet, basename="zone")
 
 urlpatterns = [
-    path("games/export.csv", GameExportView.as_view(), name="game-export"),
-    path("trips/export.csv", TripExportView.as_view(), name="trip-export"),
+    *list_export_paths("games", GameExportView),
+    *list_export_paths("trips", TripExportView),
     *router.urls,
 ]

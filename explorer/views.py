@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from config.api.exports import CsvExportView
+from config.api.exports import ExportView
 from config.api.filtersets import PAGE_PARAMETERS, filter_rows, refuse_unknown
 from config.api.pagination import MAX_PAGE_SIZE, GeoJsonPagination
 from config.api.reading import READER
@@ -155,7 +155,7 @@ class TableViewSet(GenericViewSet[Model]):
         return Response(count_bins(self.find_rows(), column, bins))
 
 
-class TableExportView(CsvExportView):
+class TableExportView(ExportView):
     """All rows of a table that match, in one file."""
 
     table: ClassVar[Table]
@@ -189,22 +189,20 @@ class TripViewSet(TableViewSet):
     ordering_aliases = {**TRIPS.paths, "import_id": "id"}  # an import's ids are a range
 
 
-@extend_schema_view(get=extend_schema(operation_id="v1_games_export"))
 class GameExportView(TableExportView):
     table = GAMES
     queryset = Game.objects.using(READER).order_by("app_id")
     serializer_class = GameSerializer
     filterset_class = GameFilterSet
-    filename = "games.csv"
+    stem = "games"
 
 
-@extend_schema_view(get=extend_schema(operation_id="v1_trips_export"))
 class TripExportView(TableExportView):
     table = TRIPS
     queryset = Trip.objects.using(READER).order_by("id")
     serializer_class = TripSerializer
     filterset_class = TripFilterSet
-    filename = "trips.csv"
+    stem = "trips"
 
 
 @extend_schema_view(list=extend_schema(parameters=[GEOMETRY]))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from config.api.errors import Conflict
-from config.api.exports import CsvExportView
+from config.api.exports import ExportView
 from config.api.filtersets import refuse_unknown
 from imports.datasets import datasets
 from imports.engine.records import ImportFailure
@@ -138,15 +138,13 @@ class RejectViewSet(ListModelMixin, GenericViewSet[Reject]):
         return find_rejects(self)
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="imports_rejects_export", parameters=[IMPORT_ID])
-)
-class RejectExportView(CsvExportView):
+@extend_schema(parameters=[IMPORT_ID])
+class RejectExportView(ExportView):
     """The same in one file."""
 
     serializer_class = RejectExportSerializer
     filterset_class = RejectFilterSet
-    filename = "rejects.csv"
+    stem = "rejects"
 
     def get_queryset(self) -> QuerySet[Reject]:
         return find_rejects(self).order_by("byte_offset")

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from config.api.exports import list_export_paths
 from locations.views import (
     LocationExportView,
     LocationTileJsonView,
@@ -14,7 +15,7 @@ router = SimpleRouter()
 router.register("locations", LocationViewSet, basename="location")
 
 urlpatterns = [
-    path("locations/export.csv", LocationExportView.as_view(), name="location-export"),
+    *list_export_paths("locations", LocationExportView),
     path("locations/tiles.json", LocationTileJsonView.as_view(), name="location-tiles"),
     path(
         "locations/tiles/<int:z>/<int:x>/<int:y>.mvt",

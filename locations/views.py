@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.errors import show_name
-from config.api.exports import CsvExportView, FixedNegotiation
+from config.api.exports import ExportView, FixedNegotiation
 from config.api.filtersets import PAGE_PARAMETERS, refuse_unknown
 from config.api.pagination import GeoJsonPagination
 from config.api.parsers import OpaqueParser
@@ -179,12 +179,11 @@ def take_fixes(fixes: Sequence[NewFix | FixRefused]) -> dict[str, Any]:
     return {**{status: counts[status] for status in statuses}, "results": results}
 
 
-@extend_schema_view(get=extend_schema(operation_id="locations_export"))
-class LocationExportView(CsvExportView):
+class LocationExportView(ExportView):
     queryset = MinuteAverage.objects.order_by("id")
     serializer_class = LocationExportSerializer
     filterset_class = LocationFilterSet
-    filename = "locations.csv"
+    stem = "locations"
 
 
 class LocationTileView(GenericAPIView[MinuteAverage]):

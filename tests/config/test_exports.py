@@ -6,22 +6,25 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from threading import BoundedSemaphore
+from typing import IO
 
 import psycopg
 import pytest
 from django.core.signals import request_finished
 from django.db import close_old_connections, connections
-from django.db.models import F, IntegerField, TextField, Value
+from django.db.models import F, IntegerField, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 from django.http import FileResponse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from config.api import exports
-from config.api.exports import TooManyExports, export_csv
+from config.api import exports, parquet
+from config.api.exports import TooManyExports, export_rows
 from config.api.reading import READER
+from config.api.spooling import CSV, FORMS, Form
 from config.api.streaming import BLOCK_BYTES
 from explorer.models import Trip
 from explorer.views import TripExportView
@@ -29,9 +32,10 @@ from imports.models import Import, Reject
 from tests.explorer.trips import import_trips
 from tests.factories.imports import ImportFactory, RejectFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", READER])
 
 URL = "/api/v1/trips/export.csv"
+every_form = pytest.mark.parametrize("form", FORMS, ids=[form.suffix for form in FORMS])
 COLUMNS = {"id": "id", "text": "raw"}
 
 
@@ -58,8 +62,17 @@ def is_free(slots: BoundedSemaphore) -> bool:
     return False
 
 
-def export_rejects() -> FileResponse:
-    return export_csv(Reject.objects.order_by("id"), COLUMNS, "rejects.csv")
+def open_full_disk() -> IO[bytes]:
+    return Path("/dev/full").open("w+b")
+
+
+def export_rejects(form: Form = CSV) -> FileResponse:
+    rows = Reject.objects.order_by("id")
+    return export_rows(rows, columns=COLUMNS, form=form, stem="rejects")
+
+
+def export_imports(rows: QuerySet[Import], columns: dict[str, str]) -> FileResponse:
+    return export_rows(rows, columns=columns, form=CSV, stem="imports")
 
 
 def read_rows(response: FileResponse) -> list[list[str]]:
@@ -131,7 +144,7 @@ def test_cells_are_written_by_the_type_of_their_column() -> None:
     )
     sources = ("force", "rows_per_second", "started_at", "ended_at", "created_by_id", "formula")
 
-    response = export_csv(rows, {source: source for source in sources}, "imports.csv")
+    response = export_imports(rows, {source: source for source in sources})
 
     assert read_rows(response) == [
         [
@@ -149,25 +162,30 @@ def test_null_and_empty_text_can_be_told_apart() -> None:
     record = ImportFactory(error_code="")
     columns = {"code": "error_code", "by": "created_by_id"}
 
-    response = export_csv(Import.objects.filter(pk=record.pk), columns, "imports.csv")
+    response = export_imports(Import.objects.filter(pk=record.pk), columns)
 
     assert response.getvalue() == b'code,by\n"",\n'
 
 
 def test_filter_that_no_row_can_pass_makes_a_header() -> None:
-    response = export_csv(Reject.objects.none(), COLUMNS, "rejects.csv")
+    rows = Reject.objects.none()
+
+    response = export_rows(rows, columns=COLUMNS, form=CSV, stem="rejects")
 
     assert response.getvalue() == b"id,text\n"
     assert response.headers["X-Row-Count"] == "0"
 
 
-def test_query_that_fails_midway_is_an_error_and_frees_its_slot(slots: BoundedSemaphore) -> None:
+@every_form
+def test_query_that_fails_midway_is_an_error_and_frees_its_slot(
+    slots: BoundedSemaphore, form: Form
+) -> None:
     for line in range(1, 5):
         RejectFactory(line=line, raw="x" * BLOCK_BYTES)
     rows = Reject.objects.annotate(share=100 / (F("line") - 4)).order_by("id")
 
     with pytest.raises(psycopg.errors.DivisionByZero):
-        export_csv(rows, COLUMNS | {"share": "share"}, "rejects.csv")
+        export_rows(rows, columns=COLUMNS | {"share": "share"}, form=form, stem="rejects")
 
     assert is_free(slots)
 
@@ -184,6 +202,49 @@ def test_failure_is_told_in_json_whatever_was_asked_for(
 
     assert response.status_code == 500
     assert response.json()["type"] == "server_error"
+
+
+@every_form
+def test_form_is_told_with_the_checksum_of_what_is_sent(form: Form) -> None:
+    RejectFactory.create_batch(3, raw="é" * BLOCK_BYTES)
+
+    response = export_rejects(form)
+
+    body = response.getvalue()
+    assert dict(response.headers) == {
+        "Content-Type": form.content_type,
+        "Content-Disposition": f'attachment; filename="rejects.{form.suffix}"',
+        "Content-Length": str(len(body)),
+        "X-Row-Count": "3",
+        "X-Sha256": sha256(body).hexdigest(),
+    }
+
+
+@every_form
+def test_full_disk_is_told_and_frees_the_slot(
+    api: APIClient, slots: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch, form: Form
+) -> None:
+    import_trips({"trip_time": 1})
+    monkeypatch.setattr(exports, "TemporaryFile", open_full_disk)
+    api.raise_request_exception = False
+
+    response = api.get(f"/api/v1/trips/export.{form.suffix}")
+
+    assert response.status_code == 503
+    assert [error["code"] for error in response.json()["errors"]] == ["disk_full"]
+    assert is_free(slots)
+
+
+def test_disk_without_room_for_the_lines_of_parquet_is_told(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_trips({"trip_time": 1})
+    monkeypatch.setattr(parquet, "TemporaryFile", open_full_disk)
+    api.raise_request_exception = False
+
+    response = api.get("/api/v1/trips/export.parquet")
+
+    assert [error["code"] for error in response.json()["errors"]] == ["disk_full"]
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "text/html", "application/json", "*/*"])
@@ -229,16 +290,16 @@ def test_slot_is_free_when_the_answer_is_forgotten(slots: BoundedSemaphore) -> N
     assert is_free(slots)
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", READER])
-def test_export_may_take_longer_than_the_readers_other_queries() -> None:
+@every_form
+def test_export_may_take_longer_than_the_readers_other_queries(form: Form) -> None:
     import_trips({})
     waits = RawSQL("(SELECT count(*) FROM pg_sleep(0.2))", (), output_field=IntegerField())
     trips = Trip.objects.using(READER).annotate(waits=waits)
     with connections[READER].cursor() as cursor:
         cursor.execute("SET statement_timeout = '50ms'")
 
-        response = export_csv(trips, {"waits": "waits"}, "trips.csv")
+        response = export_rows(trips, columns={"waits": "waits"}, form=form, stem="trips")
 
-        assert read_rows(response) == [["1"]]
+        assert response.headers["X-Row-Count"] == "1"
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("50ms",)
