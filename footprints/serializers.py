@@ -52,6 +52,16 @@ class OriginalFootprintSerializer(FootprintSerializer):
         return feature | {"geometry": read_geometry(instance.original)}
 
 
+class FootprintExportSerializer(serializers.ModelSerializer[Footprint]):
+    """A footprint as a row, with its polygon whole."""
+
+    import_id = serializers.IntegerField(source="import_record_id", read_only=True)
+
+    class Meta:
+        model = Footprint
+        fields = ("id", *PROPERTIES, "geometry")
+
+
 class OrgIdsSerializer(serializers.Serializer[dict[str, Any]]):
     count = serializers.IntegerField()
     org_ids = serializers.ListField(child=serializers.IntegerField())

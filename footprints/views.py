@@ -19,7 +19,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.caching import answer_unless_known
-from config.api.exports import FixedNegotiation
+from config.api.exports import ExportView, FixedNegotiation
 from config.api.filtersets import parse_number
 from config.api.pagination import GeoJsonPagination
 from config.api.renderers import GeoJsonRenderer
@@ -34,7 +34,12 @@ from footprints.grid import (
 )
 from footprints.heatmap import list_org_ids, stream_points
 from footprints.models import Footprint
-from footprints.serializers import SERIALIZERS, FootprintSerializer, OrgIdsSerializer
+from footprints.serializers import (
+    SERIALIZERS,
+    FootprintExportSerializer,
+    FootprintSerializer,
+    OrgIdsSerializer,
+)
 from footprints.tiles import LAYERS, make_tile
 from imports.models import Import
 
@@ -175,6 +180,13 @@ def parse_cell(text: str) -> float:
         detail = f"from {SMALLEST_CELL_METRES:.0f} to {LARGEST_CELL_METRES:.0f} metres"
         raise ValidationError({"cell": detail})
     return cell
+
+
+class FootprintExportView(ExportView):
+    queryset = Footprint.objects.order_by("id")
+    serializer_class = FootprintExportSerializer
+    filterset_class = FootprintFilterSet
+    stem = "footprints"
 
 
 class FootprintTileView(GenericAPIView[Footprint]):
