@@ -1,7 +1,8 @@
 """What all tests share: the API as an anonymous reader sees it, and the real files.
 
-What goes through the database alias `reader` is seen there once it is committed: such tests need
-`@pytest.mark.django_db(transaction=True, databases=["default", "reader"])`.
+What goes through the database alias `reader` is seen there once it is committed: such tests say
+`@pytest.mark.django_db(databases=["default", "reader"])`, and either commit rows of their own, with
+`transaction=True`, or only read what their module has committed.
 """
 
 import os
@@ -12,11 +13,12 @@ import django_rq
 import hypothesis
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, connections
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
+from config.api.reading import READER
 from config.settings import read_redis
 from explorer.reading import make_reader
 
@@ -47,10 +49,12 @@ def _own_redis(worker_id: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The role that only reads is one for all databases, its grants are those of each."""
     with django_db_blocker.unblock():
         make_reader()
+    yield
+    connections[READER].close()  # a database that somebody is connected to cannot be dropped
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,7 +69,7 @@ def _quick_emptying() -> Iterator[None]:
         yield
 
 
-def empty_tables(case: TransactionTestCase) -> None:
+def empty_tables(case: TransactionTestCase | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -220,6 +220,7 @@ def test_form_is_told_with_the_checksum_of_what_is_sent(form: Form) -> None:
     }
 
 
+@pytest.mark.django_db(transaction=True, databases=["default", READER])
 @every_form
 def test_full_disk_is_told_and_frees_the_slot(
     api: APIClient, slots: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch, form: Form
@@ -235,6 +236,7 @@ def test_full_disk_is_told_and_frees_the_slot(
     assert is_free(slots)
 
 
+@pytest.mark.django_db(transaction=True, databases=["default", READER])
 def test_disk_without_room_for_the_lines_of_parquet_is_told(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +249,7 @@ def test_disk_without_room_for_the_lines_of_parquet_is_told(
     assert [error["code"] for error in response.json()["errors"]] == ["disk_full"]
 
 
+@pytest.mark.django_db(databases=["default", READER])
 @pytest.mark.parametrize("accept", ["text/csv", "text/html", "application/json", "*/*"])
 def test_file_comes_whatever_is_asked_for(api: APIClient, accept: str) -> None:
     response = api.get(URL, headers={"accept": accept})
@@ -255,6 +258,7 @@ def test_file_comes_whatever_is_asked_for(api: APIClient, accept: str) -> None:
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
 
 
+@pytest.mark.django_db(databases=["default", READER])
 def test_more_exports_than_may_run_are_told_to_come_back(api: APIClient) -> None:
     api.raise_request_exception = False
     running = api.get(URL)

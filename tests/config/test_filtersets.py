@@ -8,7 +8,6 @@ from django.db import models
 from rest_framework.test import APIClient
 
 from config.api.filtersets import ColumnFilterSet, find_lookups, parse_bbox, parse_number
-from explorer.filtersets import TripFilterSet
 from footprints.filtersets import FootprintFilterSet, HeatFilterSet
 from imports.filtersets import ImportFilterSet, RejectFilterSet
 from imports.models import Import
@@ -18,7 +17,7 @@ from tests.factories.imports import ImportFactory, RejectFactory
 URL = "/api/v1/imports/"
 FILTERSETS = [
     *(ImportFilterSet, RejectFilterSet, FootprintFilterSet, HeatFilterSet),
-    *(TripFilterSet, LocationFilterSet),
+    LocationFilterSet,
 ]
 
 

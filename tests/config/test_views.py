@@ -17,7 +17,7 @@ from config.api.requests import Utf8Handler, Utf8Request
 from config.wsgi import application
 from tests.explorer.trips import import_trips
 from tests.factories.dropzone import MeasurementFactory, PayloadFactory
-from tests.factories.explorer import TaxiZoneFactory
+from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 from tests.factories.locations import MinuteAverageFactory
@@ -262,7 +262,7 @@ def test_description_is_served_from_here_alone(api: APIClient, path: str) -> Non
 def test_every_model_of_ours_has_its_admin_pages(admin_client: Client) -> None:
     rows: list[Model] = [FootprintFactory(), ImportFactory(), ChunkFactory(), RejectFactory()]
     rows += [MinuteAverageFactory(), PayloadFactory(), MeasurementFactory(), *import_trips({})]
-    rows += [TaxiZoneFactory()]
+    rows += [TaxiZoneFactory(), GameFactory()]
 
     ours = {
         model

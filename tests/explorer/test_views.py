@@ -10,24 +10,30 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 from django.http import FileResponse
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from config.api.reading import READER
 from explorer import admin
 from explorer.models import Trip
+from explorer.tables import TRIPS
+from tests.explorer.conftest import Commit
 from tests.explorer.trips import PICKUP, import_trips
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases=["default", READER])
 
 URL = "/api/v1/trips/"
 EXPORT = f"{URL}export.csv"
+DIGITS = ["0.0", "2.830", "-6.94", "0.1234567890123456789", "100000000000000000000.10"]
 
 
-@pytest.fixture
-def trips() -> list[Trip]:
-    """Two imports, with ties and NULLs in every column that the orderings below name."""
+@pytest.fixture(scope="module", autouse=True)
+def trips(commit: Commit) -> list[Trip]:
+    """Two imports, with ties and NULLs in every column that the orderings below name, and one of
+    amounts with many digits."""
     minutes = [None, 1, None, 2, 1, 1, 3]
     rows: list[dict[str, Any]] = [
         {
@@ -38,7 +44,12 @@ def trips() -> list[Trip]:
         }
         for n in minutes
     ]
-    return import_trips(*rows) + import_trips(*rows[:5])
+    zones = [161, 230, 161, None, 161]
+    amounts = [
+        {"tolls": Decimal(text), "pu_location_id": zone}
+        for text, zone in zip(DIGITS, zones, strict=True)
+    ]
+    return commit(lambda: import_trips(*rows) + import_trips(*rows[:5]) + import_trips(*amounts))
 
 
 def walk(api: APIClient, url: str, link: str) -> list[list[int]]:
@@ -67,17 +78,15 @@ def read_rows(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body.decode(), newline="")))
 
 
-def test_trip_is_shown_with_its_numbers_and_instants(api: APIClient) -> None:
-    [trip] = import_trips(
-        {"trip_miles": Decimal("2.830"), "tolls": Decimal("0.0"), "pu_location_id": 161}
-    )
+def test_trip_is_shown_with_its_numbers_and_instants(api: APIClient, trips: list[Trip]) -> None:
+    trip = next(trip for trip in trips if trip.tolls == Decimal("0.0"))
 
     row = api.get(f"{URL}{trip.pk}/").json()
 
-    assert api.get(URL).json()["results"] == [row]
-    assert list(row) == ["id", "import_id", *(f.name for f in Trip._meta.concrete_fields[2:])]
+    assert row in api.get(URL).json()["results"]
+    assert list(row) == list(TRIPS.paths)
     assert row["import_id"] == trip.import_record_id
-    assert (row["trip_miles"], row["tolls"], row["tips"]) == (2.83, 0, None)
+    assert (row["trip_miles"], row["tolls"], row["tips"]) == (None, 0, None)
     assert (row["pu_location_id"], row["do_location_id"]) == (161, None)
     assert row["pickup_datetime"] == "2024-01-01T05:21:47Z"
     assert row["hvfhs_license_num"] == "HV0003"
@@ -100,9 +109,10 @@ def test_reading_needs_a_login_where_anonymous_access_is_not_given(
 def test_list_keeps_its_query_count(
     api: APIClient, trips: list[Trip], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(2):  # the count and the page
+    reader = connections[READER]
+    with django_assert_num_queries(4, connection=reader):  # the page, and the count in its time
         api.get(URL)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3, connection=reader):
         api.get(f"{URL}?count=none")
 
 
@@ -129,12 +139,6 @@ def test_walk_finds_every_trip_once_in_both_directions(
     assert list(chain(*reversed(back))) == expected
 
 
-def test_every_column_can_be_ordered_by(api: APIClient, trips: list[Trip]) -> None:
-    for field in Trip._meta.concrete_fields:
-        if not field.is_relation:  # the ids are in the order of the imports
-            assert api.get(f"{URL}?ordering=-{field.name}").status_code == 200, field.name
-
-
 def test_export_holds_what_the_list_holds(api: APIClient, trips: list[Trip]) -> None:
     listed = api.get(URL).json()["results"]
 
@@ -155,21 +159,17 @@ def test_export_holds_what_the_list_holds(api: APIClient, trips: list[Trip]) -> 
         assert row["wav_match_flag"] == (shown["wav_match_flag"] or "")
 
 
-def test_export_keeps_every_digit(api: APIClient) -> None:
-    digits = ["0.0", "2.830", "-6.94", "0.1234567890123456789", "100000000000000000000.10"]
-    import_trips(*({"tolls": Decimal(text)} for text in digits))
+def test_export_keeps_every_digit(api: APIClient, trips: list[Trip]) -> None:
+    _, body = read_export(api, f"import_id={trips[-1].import_record_id}")
 
-    _, body = read_export(api)
-
-    assert [row["tolls"] for row in read_rows(body)] == digits
+    assert [row["tolls"] for row in read_rows(body)] == DIGITS
     assert {row["tips"] for row in read_rows(body)} == {""}
     assert {row["pickup_datetime"] for row in read_rows(body)} == {"2024-01-01T05:21:47Z"}
 
 
-def test_export_holds_what_the_filters_find(api: APIClient) -> None:
-    first, _, third = import_trips(*({"pu_location_id": n} for n in (161, 230, 161)))
-    import_trips({"pu_location_id": 161})
-    query = f"pu_location_id=161&import_id={first.import_record_id}"
+def test_export_holds_what_the_filters_find(api: APIClient, trips: list[Trip]) -> None:
+    *_, first, _, third, _, _ = trips
+    query = f"pu_location_id=161&tolls__lt=1&import_id={first.import_record_id}"
 
     response, body = read_export(api, query)
 
