@@ -1,13 +1,21 @@
 """The explorer's tables: their columns, and what can be asked of each by its type."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from django.db import models
-from django.db.models import Field, Model, Q
+from django.db.models import F, Field, Model, Q
+from django.db.models.lookups import (
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    IsNull,
+    LessThan,
+    LessThanOrEqual,
+)
 from rest_framework import serializers
 
 from config.api.fields import NumericField
@@ -166,7 +174,22 @@ def parse_import_id(text: str) -> int:
 TRIP_IMPORT = Lookup(
     "", parse_import_id, lambda name, import_id: match_import(import_id), {"type": "integer"}
 )
-ZONE_ID = (*INTEGER, *ISNULL)
+
+
+def match_column(lookup: Callable[[F, Any], Any]) -> Callable[[str, Any], Q]:
+    """Of the column alone: after a relation's own lookups Django takes it that the zone exists, and
+    loses the trips of zones that the city's file does not have."""
+    return lambda name, value: Q(lookup(F(name), value))
+
+
+ZONE_ID = tuple(
+    replace(lookup, build=match_column(kind))
+    for lookup, kind in zip(
+        (*INTEGER, *ISNULL),
+        (Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual, IsNull),
+        strict=True,
+    )
+)
 ZONE_NAME = (*TEXT, *ISNULL)
 ZONE_NAMES = {
     f"{end}_{name}": f"{end}_location__{name}"
