@@ -35,6 +35,7 @@ from explorer.partitions import match_import
 
 NAMES = {"import_record_id": "import_id"}
 LIST_SUFFIX = "_list"
+ESCAPED = frozenset("'\"\\")
 MAX_IMPORT_ID = 2**31 - 1  # of those after it, no range of ids has room in 64 bits
 
 ANY = ("count", "distinct")
@@ -119,8 +120,10 @@ class Table:
 
 
 def match_element(path: str, value: str) -> Q:
-    """The index of parts finds the few rows that the array is looked at of."""
-    return Q(**{f"{path}__icontains": value, f"{path}_list__contains": [value]})
+    """The index of parts finds the few rows that the array is looked at of; not where Python's
+    literals write the value in another way."""
+    found = Q(**{f"{path}_list__contains": [value]})
+    return found if ESCAPED & set(value) else found & Q(**{f"{path}__icontains": value})
 
 
 ELEMENT = Lookup("__has", str, match_element, STRING)

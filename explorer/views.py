@@ -73,7 +73,7 @@ class TableViewSet(GenericViewSet[Model]):
     table: ClassVar[Table]
     pagination_class = JsonRowPagination
     renderer_classes = (RawJSONRenderer, BrowsableAPIRenderer)
-    lookup_value_regex = "[0-9]+"
+    lookup_value_regex = "[0-9]{1,19}"
     advice = (
         "Ask of fewer rows: of one import (import_id), of fewer days or with one more filter; ask"
         " for count=none, or for fewer columns to group by."
