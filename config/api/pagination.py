@@ -12,6 +12,7 @@ from django.db.models import (
     AutoField,
     BigIntegerField,
     CharField,
+    DateTimeField,
     F,
     Field,
     GeneratedField,
@@ -30,6 +31,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from config.api.filtersets import check_text
+from config.api.timestamps import parse_timestamp
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -331,6 +333,8 @@ def read_mark(column: Field[Any, Any], value: Any) -> Any:
     is_integer = isinstance(column, (AutoField, BigIntegerField))
     if value is None or (is_integer and (type(value) is not int or abs(value) >= 2**63)):
         raise ValueError(value)
+    if isinstance(column, DateTimeField):  # which would take a time of no zone, or of an odd one
+        return parse_timestamp(value)
     return column.to_python(value)
 
 
