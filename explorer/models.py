@@ -98,13 +98,15 @@ class TaxiZone(models.Model):
         return f"{self.zone}, {self.borough}"
 
 
-def _refer_to_zone() -> Any:
-    return models.ForeignKey(
+def _refer_to_zone(column: str) -> models.ForeignObject[Any, Any]:
+    """Not a foreign key: the records name zones that the city's file does not have, and after a
+    filter by a key Django takes it that its row exists."""
+    return models.ForeignObject(
         TaxiZone,
         on_delete=models.DO_NOTHING,
+        from_fields=[column],
+        to_fields=["location_id"],
         null=True,
-        db_constraint=False,  # the records name zones that the city's file does not have
-        db_index=False,
         related_name="+",
     )
 
@@ -132,8 +134,8 @@ class Trip(models.Model):
     on_scene_datetime = models.DateTimeField(null=True)
     pickup_datetime = models.DateTimeField()
     dropoff_datetime = models.DateTimeField()
-    pu_location = _refer_to_zone()
-    do_location = _refer_to_zone()
+    pu_location_id = models.IntegerField(null=True)
+    do_location_id = models.IntegerField(null=True)
     trip_miles = NumericField(null=True)
     trip_time = models.IntegerField(null=True)
     base_passenger_fare = NumericField(null=True)
@@ -150,6 +152,9 @@ class Trip(models.Model):
     wav_request_flag = models.TextField(null=True)
     wav_match_flag = models.TextField(null=True)
     cbd_congestion_fee = NumericField(null=True)
+
+    pu_location = _refer_to_zone("pu_location_id")
+    do_location = _refer_to_zone("do_location_id")
 
     objects = TripQuerySet.as_manager()
 

@@ -1,27 +1,18 @@
 """The explorer's tables: their columns, and what can be asked of each by its type."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Field, Model, Q
-from django.db.models.lookups import (
-    Exact,
-    GreaterThan,
-    GreaterThanOrEqual,
-    IsNull,
-    LessThan,
-    LessThanOrEqual,
-)
+from django.db.models import Field, Model, Q
 from rest_framework import serializers
 
 from config.api.fields import NumericField
 from config.api.filtersets import (
     IDENTIFIER,
-    INTEGER,
     ISNULL,
     STRING,
     TEXT,
@@ -141,7 +132,10 @@ def describe_table(
     `lookups` are those of columns whose type does not tell them. A column `genres_list` holds the
     elements of `genres`.
     """
-    paths = {NAMES.get(field.attname, field.attname): field.attname for field in model._meta.fields}
+    paths = {
+        NAMES.get(field.attname, field.attname): field.attname
+        for field in model._meta.concrete_fields
+    }
     columns = (
         describe_column(column, model, path, lookups.get(column, ()))
         for column, path in {**paths, **joined}.items()
@@ -155,7 +149,7 @@ def describe_column(
 ) -> Column:
     field = get_column(model, path)
     elements = path + LIST_SUFFIX
-    has_elements = any(other.attname == elements for other in model._meta.fields)
+    has_elements = any(other.attname == elements for other in model._meta.concrete_fields)
     return Column(
         name,
         path,
@@ -178,21 +172,6 @@ TRIP_IMPORT = Lookup(
     "", parse_import_id, lambda name, import_id: match_import(import_id), {"type": "integer"}
 )
 
-
-def match_column(lookup: Callable[[F, Any], Any]) -> Callable[[str, Any], Q]:
-    """Of the column alone: after a relation's own lookups Django takes it that the zone exists, and
-    loses the trips of zones that the city's file does not have."""
-    return lambda name, value: Q(lookup(F(name), value))
-
-
-ZONE_ID = tuple(
-    replace(lookup, build=match_column(kind))
-    for lookup, kind in zip(
-        (*INTEGER, *ISNULL),
-        (Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual, IsNull),
-        strict=True,
-    )
-)
 ZONE_NAME = (*TEXT, *ISNULL)
 ZONE_NAMES = {
     f"{end}_{name}": f"{end}_location__{name}"
@@ -207,8 +186,6 @@ TRIPS = describe_table(
     lookups={
         "id": IDENTIFIER,
         "import_id": (TRIP_IMPORT, *IDENTIFIER[1:]),
-        "pu_location_id": ZONE_ID,
-        "do_location_id": ZONE_ID,
         **dict.fromkeys(ZONE_NAMES, ZONE_NAME),
     },
     joined=ZONE_NAMES,

@@ -66,8 +66,10 @@ def look_up(model: type[Model], path: str) -> F | Subquery[Any]:
     relation, _, name = path.rpartition("__")
     if not relation:
         return F(path)
-    other: Any = get_column(model, relation).related_model
-    return Subquery(other.objects.filter(pk=OuterRef(relation)).values(name))
+    related: Any = get_column(model, relation)
+    [(key, other_key)] = related.related_fields
+    found = related.related_model.objects.filter(**{other_key.name: OuterRef(key.attname)})
+    return Subquery(found.values(name))
 
 
 class JsonRowPagination(KeysetPagination):

@@ -4,14 +4,14 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
-def refer_to_zone() -> Any:
-    return models.ForeignKey(
-        db_constraint=False,
-        db_index=False,
+def refer_to_zone(column: str) -> Any:
+    return models.ForeignObject(
+        from_fields=[column],
         null=True,
         on_delete=django.db.models.deletion.DO_NOTHING,
         related_name="+",
         to="explorer.taxizone",
+        to_fields=["location_id"],
     )
 
 
@@ -20,14 +20,12 @@ class Migration(migrations.Migration):
         ("explorer", "0004_game"),
     ]
 
-    # The columns stay what they are.
+    # They have no columns of their own.
     operations = [
         migrations.SeparateDatabaseAndState(
             state_operations=[
-                migrations.RemoveField("trip", "pu_location_id"),
-                migrations.RemoveField("trip", "do_location_id"),
-                migrations.AddField("trip", "pu_location", refer_to_zone()),
-                migrations.AddField("trip", "do_location", refer_to_zone()),
+                migrations.AddField("trip", "pu_location", refer_to_zone("pu_location_id")),
+                migrations.AddField("trip", "do_location", refer_to_zone("do_location_id")),
             ]
         )
     ]

@@ -69,7 +69,7 @@ def make_trips() -> None:
         for column in TRIPS.columns
         if "__" not in column.path and column.path not in {"id", "import_record_id"}
     }
-    nullable = {field.attname for field in Trip._meta.fields if field.null}
+    nullable = {field.attname for field in Trip._meta.concrete_fields if field.null}
     rows = [
         {
             path: None if NUMBERS[n] is None and path in nullable else values[n]
