@@ -80,9 +80,12 @@ CREATE FUNCTION explorer_read_literals(list text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN list ~ '^\s*\[.*\]\s*$' THEN ARRAY(
-            SELECT regexp_replace(coalesce(found[1], found[2]), '\\(.)', '\1', 'g')
+            SELECT language
               FROM regexp_matches(
-                  list, $r$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"$r$, 'g') AS found)
+                       list, $r$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"$r$, 'g')
+                       WITH ORDINALITY AS part (found, place),
+                   regexp_replace(coalesce(found[1], found[2]), '\\(.)', '\1', 'g') AS language
+             GROUP BY language ORDER BY min(place))
         ELSE public.explorer_split_list(list)
     END
 $$;
