@@ -5,12 +5,15 @@ empty the tables.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.conftest import empty_tables
+from tests.explorer.loaded import Rows, load_real_games, store_made
 
 T = TypeVar("T")
 
@@ -30,3 +33,17 @@ def commit(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     yield run
     with django_db_blocker.unblock():
         empty_tables()
+
+
+@pytest.fixture(scope="module", params=["made", "real"])
+def rows(
+    request: pytest.FixtureRequest, commit: Commit, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rows]:
+    """Made-up games and trips by their tables, or the games of the real file and no trips."""
+    if request.param == "made":
+        yield commit(store_made)
+    else:
+        file: Path = request.getfixturevalue("real_data") / "games" / "game_data.csv"
+        folder = tmp_path_factory.mktemp("games")
+        yield commit(partial(load_real_games, folder, file.read_bytes()))
+    commit(empty_tables)  # before the others come
