@@ -84,55 +84,82 @@ def read_facets(request: Request, table: Table) -> tuple[list[Column], int]:
 
 @dataclass(frozen=True)
 class Scale:
-    """How a kind of column is measured: its values as numbers, the width and the number of bins,
-    and a number as a value again, as JSON."""
+    """How a kind of column is measured: its values as numbers, the width of a bin (of a number that
+    of all bins, since a part of it is seldom exact), how many bins there are, which of them holds a
+    value, where the n-th begins, and a number as a value again, as JSON."""
 
     value: sql.SQL
-    step: sql.SQL
+    width: sql.SQL
     count: sql.SQL
+    place: sql.SQL
+    edge: sql.SQL
     shown: sql.SQL
 
 
-# Of what is whole, so perhaps fewer bins than were asked for.
-WHOLE_STEP = sql.SQL("ceil((high::numeric - low + 1) / {bins})")
-TIME_STEP = sql.SQL("ceil((high::numeric - low + 1) / {bins})::bigint")
-WHOLE_COUNT = sql.SQL("ceil((high::numeric - low + 1) / step)")
-STEP = sql.SQL("coalesce(nullif((high - low) / {bins}::numeric, 0), 1)")
-COUNT = sql.SQL("CASE WHEN high > low THEN {bins} ELSE 1 END")
+# Of what is whole, so perhaps fewer bins than were asked for. To divide and round up would round
+# twice where there are more than 16 digits.
+WHOLE_WIDTH = sql.SQL("div(high::numeric - low + {bins}, {bins})")
+TIME_WIDTH = sql.SQL("div(high::numeric - low + {bins}, {bins})::bigint")
+WHOLE_COUNT = sql.SQL("div(high::numeric - low + width, width)")
+WHOLE_EDGE = sql.SQL("low + width * ({})")
+TIME_PLACE = sql.SQL("({value} - {low}) / {width}")
 SCALES: Mapping[str, Scale] = MappingProxyType(
     {
-        "integer": Scale(sql.SQL("{}::numeric"), WHOLE_STEP, WHOLE_COUNT, sql.SQL("{}")),
-        "number": Scale(sql.SQL("{}"), STEP, COUNT, sql.SQL("trim_scale({})")),
+        "integer": Scale(
+            value=sql.SQL("{}::numeric"),
+            width=WHOLE_WIDTH,
+            count=WHOLE_COUNT,
+            place=sql.SQL("div({value} - {low}, {width})"),
+            edge=WHOLE_EDGE,
+            shown=sql.SQL("{}"),
+        ),
+        "number": Scale(
+            value=sql.SQL("{}"),
+            width=sql.SQL("coalesce(nullif(high - low, 0), 1)"),
+            count=sql.SQL("CASE WHEN high > low THEN {bins} ELSE 1 END"),
+            place=sql.SQL("div(({value} - {low}) * {bins}, {width})"),
+            edge=sql.SQL("low + width * ({}) / bins"),
+            shown=sql.SQL("trim_scale({})"),
+        ),
         "date": Scale(
-            sql.SQL("({} - date 'epoch')"),
-            TIME_STEP,
-            WHOLE_COUNT,
-            sql.SQL("(date 'epoch' + ({})::int)"),
+            value=sql.SQL("({} - date 'epoch')"),
+            width=TIME_WIDTH,
+            count=WHOLE_COUNT,
+            place=TIME_PLACE,
+            edge=WHOLE_EDGE,
+            shown=sql.SQL("(date 'epoch' + ({})::int)"),
         ),
         # Whole microseconds: a double holds those of the years that the table's checks let in.
         "timestamp": Scale(
-            sql.SQL("(date_part('epoch', {}) * 1000000)::bigint"),
-            TIME_STEP,
-            WHOLE_COUNT,
-            sql.SQL(
+            value=sql.SQL("(date_part('epoch', {}) * 1000000)::bigint"),
+            width=TIME_WIDTH,
+            count=WHOLE_COUNT,
+            place=TIME_PLACE,
+            edge=WHOLE_EDGE,
+            shown=sql.SQL(
                 "to_json((timestamptz 'epoch' + interval '1 microsecond' * ({}))"
                 " AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"
             ),
         ),
     }
 )
-# Scalars, where a join would keep PostgreSQL from using several processes.
+# Where a join would keep PostgreSQL from using several processes.
+SCALARS: Mapping[str, sql.SQL] = MappingProxyType(
+    {
+        "low": sql.SQL("(SELECT low FROM scale)"),
+        "width": sql.SQL("(SELECT width FROM scale)"),
+        "bins": sql.SQL("(SELECT bins FROM scale)"),
+    }
+)
 HISTOGRAM = sql.SQL(
     """
     WITH bounds AS (
         SELECT min({value}) AS low, max({value}) AS high, count(*) - count({value}) AS missing
           FROM {source}),
-    steps AS (SELECT *, {step} AS step FROM bounds),
-    scale AS (SELECT *, ({count})::int AS bins FROM steps),
+    widths AS (SELECT *, {width} AS width FROM bounds),
+    scale AS (SELECT *, ({count})::int AS bins FROM widths),
     filled AS (
-        SELECT least(floor(({value} - (SELECT low FROM scale)) / (SELECT step FROM scale)),
-                     (SELECT bins FROM scale) - 1) AS place,
-               count(*) AS count
+        SELECT least({place}, (SELECT bins FROM scale) - 1) AS place, count(*) AS count
           FROM {source} WHERE {value} IS NOT NULL GROUP BY 1)
     SELECT missing, to_json({start})::text, to_json({end})::text, coalesce(count, 0)
       FROM scale LEFT JOIN generate_series(0, bins - 1) AS place ON true
@@ -146,15 +173,17 @@ def count_bins(rows: QuerySet[Any], column: Column, bins: int) -> dict[str, Any]
     """How many values lie from each bin's `from` on and before its `to`; the last one of a number
     holds its `to` as well. `missing` is how many rows have no value."""
     scale = SCALES[column.kind.name]
+    value = scale.value.format(write_column(column))
     with connections[rows.db].cursor() as cursor:
         cursor.execute(
             HISTOGRAM.format(
-                value=scale.value.format(write_column(column)),
+                value=value,
                 source=write_source(cursor, rows, [column]),
-                step=scale.step.format(bins=sql.Literal(bins)),
+                width=scale.width.format(bins=sql.Literal(bins)),
                 count=scale.count.format(bins=sql.Literal(bins)),
-                start=scale.shown.format(sql.SQL("low + step * place")),
-                end=scale.shown.format(sql.SQL("low + step * (place + 1)")),
+                place=scale.place.format(value=value, **SCALARS),
+                start=scale.shown.format(scale.edge.format(sql.SQL("place"))),
+                end=scale.shown.format(scale.edge.format(sql.SQL("place + 1"))),
             )
         )
         found = cursor.fetchall()
@@ -169,6 +198,6 @@ def count_bins(rows: QuerySet[Any], column: Column, bins: int) -> dict[str, Any]
 def read_histogram(request: Request, table: Table) -> tuple[Column, int]:
     """Raises ValidationError that names the parameter."""
     column = find_column(table, request.query_params.get("field", ""), "field")
-    if column.kind.name not in SCALES:
+    if not column.kind.has_histogram:
         raise refuse("field", f"{column.name} holds neither numbers nor times")
     return column, read_count(request, "bins", DEFAULT_BINS, MOST_BINS)
