@@ -258,8 +258,8 @@ def read_metric(word: str, table: Table, parameter: str) -> Metric:
 
 def read_condition(word: str, table: Table) -> Condition:
     """Such as `count__gte:5` or `avg:price__lt:10`."""
-    left, _, text = word.rpartition(":")
-    metric, _, comparison = left.rpartition("__")
+    metric, _, rest = word.partition("__")
+    comparison, _, text = rest.partition(":")
     if comparison not in COMPARISONS:
         known = ", ".join(COMPARISONS)
         raise refuse(
