@@ -56,12 +56,9 @@ def draw(zones: QuerySet[TaxiZone], form: str) -> QuerySet[TaxiZone]:
     if form == "none":
         return zones.annotate(geojson=Value(None, output_field=TextField()))
     if form == "simplified":
-        shape = Func(
-            shape,
-            Value(TOLERANCE_DEGREES),
-            function="ST_SimplifyPreserveTopology",
-            output_field=GeometryField(),
-        )
+        # PostGIS makes a Polygon of what has one part.
+        simple = Func(shape, Value(TOLERANCE_DEGREES), function="ST_SimplifyPreserveTopology")
+        shape = Func(simple, function="ST_Multi", output_field=GeometryField())
     return zones.annotate(geojson=AsGeoJSON(shape, precision=DIGITS))
 
 
