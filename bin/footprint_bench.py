@@ -72,7 +72,7 @@ COPY_FEATURES = """
 def measure_heatmap(bench: Bench, options: Options) -> str:
     """The measured part of the page, as Markdown."""
     with run_worker(bench, loaders=2) as worker:
-        ingest(bench, worker, options.rows)
+        ingest(bench, worker, "footprints", options.rows)
     count = count_rows(bench, TABLE)
     seconds: dict[str, list[float]] = {}
     growth = 0
@@ -111,17 +111,17 @@ def measure_round(bench: Bench, tipg: int) -> Iterator[tuple[str, float]]:
     yield TILES, measure_tiles(bench.web, "tiles", list_tiles())
 
 
-def ingest(bench: Bench, worker: Child, rows: int) -> Figure:
-    """Imports so many generated footprints, which are not there yet."""
+def ingest(bench: Bench, worker: Child, dataset: str, rows: int) -> Figure:
+    """Imports so many generated rows, over HTTP."""
     assert worker.pid is not None  # noqa: S101 (it has just answered)
-    file = FILES / f"footprints-{rows}.csv"
+    file = FILES / f"{dataset}-{rows}.csv"
     manage = (bench.workshop.python, str(CHECKOUT / "manage.py"))
-    command = ("make_sample", "footprints", "--rows", str(rows), "--seed", "1")
+    command = ("make_sample", dataset, "--rows", str(rows), "--seed", "1")
     make_file(bench, file, *manage, *command)
     idle_bytes = read_memory(worker.pid, "VmRSS")
     watch = Watch(worker.pid)
-    order = {"dataset": "footprints", "url": f"http://127.0.0.1:{bench.files}/{file.name}"}
-    with step(f"Ingest of {rows:,} footprints"):
+    order = {"dataset": dataset, "url": f"http://127.0.0.1:{bench.files}/{file.name}"}
+    with step(f"Ingest of {rows:,} {dataset}"):
         record = follow(bench, watch, call(bench, "POST", "/api/v1/imports/", order))
     while read_memory(watch.horse, "VmRSS"):  # or the next would be taken for it
         bench.supervisor.pump(LOOK_SECONDS)
@@ -259,8 +259,8 @@ def measure_ingest(bench: Bench, options: Options) -> str:
     """The measured part of the page, as Markdown."""
     rows = options.rows
     with run_worker(bench, loaders=2) as worker:
-        figure = ingest(bench, worker, rows)
-        again = ingest(bench, worker, rows)
+        figure = ingest(bench, worker, "footprints", rows)
+        again = ingest(bench, worker, "footprints", rows)
     count = count_rows(bench, TABLE)
     file = FILES / f"footprints-{rows}.csv"
     taken = min(rows, SHAPELY_ROWS)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from figures import Quantity
+from machine import CHECKOUT
 from supervisor import Refusal
 from workbench import LOCAL, Bench, find_client, read_output
 
+GET = CHECKOUT / "tests/bench/get_paths.lua"
 CONNECTIONS = 16
 THREADS = 2
 WARM_SECONDS = 2
+MOST_SECONDS = 60  # an answer may take
 # Rows, what comes of them, and their log: more than two cores take in.
 DISK_BYTES_PER_SECOND = 50_000_000
 
@@ -25,12 +28,14 @@ PARAMETER = re.compile(r"%\((\w+)\)[bs]")
 
 @dataclass(frozen=True)
 class Load:
-    """What was answered while it was measured."""
+    """What was answered while it was measured; `refused` of it with a 503."""
 
     count: int
     rate: float
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    p95_ms: float = 0.0
+    refused: int = 0
 
 
 def read_statement(bench: Bench, module: str, name: str) -> str:
@@ -57,6 +62,17 @@ def run_wrk(bench: Bench, port: int, script: Path, *, run: str, seconds: int) ->
     return read_wrk(read_output(bench, "wrk", *command))
 
 
+def fetch_paths(
+    bench: Bench, port: int, paths: Sequence[str], *, connections: int, seconds: int
+) -> Load:
+    """Asks for them in turn; an answer other than 200 and 503 raises Refusal."""
+    file = LOCAL / "paths.txt"
+    file.write_text("\n".join(paths))
+    options = (f"-c{connections}", f"-t{THREADS}", f"-d{seconds}s", f"--timeout={MOST_SECONDS}s")
+    command = ("wrk", *options, "--latency", "-s", str(GET), f"http://127.0.0.1:{port}")
+    return read_wrk(read_output(bench, "wrk", *command, "--", str(file)))
+
+
 def read_wrk(output: str) -> Load:
     """From the line of our scripts; raises Refusal where a request failed or none was answered."""
     found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
@@ -66,7 +82,14 @@ def read_wrk(output: str) -> Load:
     count = result["requests"]
     if result["failed"] or not count:
         raise Refusal(f"{result['failed']} of {count} requests failed.")
-    return Load(count, count / result["seconds"], result["p50_ms"], result["p99_ms"])
+    return Load(
+        count,
+        count / result["seconds"],
+        result["p50_ms"],
+        result["p99_ms"],
+        result["p95_ms"],
+        result["refused"],
+    )
 
 
 # PostgreSQL alone
