@@ -13,8 +13,10 @@ from pathlib import Path
 
 from dropzone_bench import measure_dropzone
 from environment import clean_environment
+from explorer_bench import measure_explorer
 from figures import PAGE, fill, read_page
 from footprint_bench import measure_heatmap, measure_ingest
+from growth_bench import GROWTH, measure_growth, measure_trips
 from import_bench import DISK_BYTES_PER_ROW, STREAM_DISK_SHARE, measure_all, measure_stream
 from loading import DISK_BYTES_PER_SECOND
 from location_bench import measure_locations
@@ -45,6 +47,8 @@ from workbench import (
 
 # A generated footprint in the file, the staging table, the table with its indexes, and the log.
 FOOTPRINT_DISK_BYTES = 20_000
+# The same for a game, with the file that Datasette serves.
+GAME_DISK_BYTES = 10_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +78,16 @@ def read_options(arguments: Sequence[str]) -> Options:
     dropzone = commands.add_parser("dropzone", help="payloads beside the bare statement")
     dropzone.add_argument("--seconds", type=read_count, default=60, help="of the load on the door")
     dropzone.add_argument("--rounds", type=read_count, default=1)
-    for command in (imports, heatmap, ingest, locations, dropzone):
+    explorer = commands.add_parser("explorer", help="games beside Datasette")
+    explorer.add_argument("--rows", type=read_count, default=100_000)
+    explorer.add_argument("--rounds", type=read_count, default=3)
+    explorer.add_argument("--seconds", type=read_count, default=5, help="of each measurement")
+    sizes = explorer.add_mutually_exclusive_group()
+    growth = f"answers from so many games and from {GROWTH} times as many, and nothing else"
+    sizes.add_argument("--growth", action="store_true", help=growth)
+    trips = "answers from so many trips, and nothing else"
+    sizes.add_argument("--trips", type=read_count, default=0, metavar="N", help=trips)
+    for command in (imports, heatmap, ingest, locations, dropzone, explorer):
         command.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
     found = vars(parser.parse_args(arguments))
     return Options(
@@ -84,6 +97,8 @@ def read_options(arguments: Sequence[str]) -> Options:
         seconds=found.get("seconds", 0),
         stream_gb=found.get("stream_gb", 0.0),
         with_pgloader=not found.get("without_pgloader", True),
+        with_growth=found.get("growth", False),
+        trips=found.get("trips", 0),
         output=found["output"].resolve(),
     )
 
@@ -114,25 +129,39 @@ def run(options: Options) -> int:
 
 
 def choose_measure(options: Options) -> Callable[[Bench, Options], str]:
-    if options.stream_gb:
-        return measure_stream
     return {
-        "import": measure_all,
-        "heatmap": measure_heatmap,
-        "ingest": measure_ingest,
-        "locations": measure_locations,
-        "dropzone": measure_dropzone,
-    }[options.command]
+        "bin/bench import": measure_all,
+        "bin/bench import --stream-gb": measure_stream,
+        "bin/bench heatmap": measure_heatmap,
+        "bin/bench ingest": measure_ingest,
+        "bin/bench locations": measure_locations,
+        "bin/bench dropzone": measure_dropzone,
+        "bin/bench explorer": measure_explorer,
+        "bin/bench explorer --growth": measure_growth,
+        "bin/bench explorer --trips": measure_trips,
+    }[marker_of(options)]
 
 
 def count_disk_bytes(options: Options) -> int:
-    row_bytes = DISK_BYTES_PER_ROW if options.command == "import" else FOOTPRINT_DISK_BYTES
-    size = int(options.stream_gb * 1e9 * STREAM_DISK_SHARE) or options.rows * row_bytes
+    size = int(options.stream_gb * 1e9 * STREAM_DISK_SHARE) or count_row_bytes(options)
     return size + options.seconds * DISK_BYTES_PER_SECOND + LEAST_FREE_BYTES
 
 
+def count_row_bytes(options: Options) -> int:
+    if options.trips:
+        return options.trips * DISK_BYTES_PER_ROW
+    each = {"import": DISK_BYTES_PER_ROW, "explorer": GAME_DISK_BYTES}
+    times = GROWTH + 1 if options.with_growth else 1
+    return options.rows * times * each.get(options.command, FOOTPRINT_DISK_BYTES)
+
+
 def marker_of(options: Options) -> str:
-    return f"bin/bench {options.command}{' --stream-gb' if options.stream_gb else ''}"
+    flags = {
+        " --stream-gb": options.stream_gb,
+        " --growth": options.with_growth,
+        " --trips": options.trips,
+    }
+    return f"bin/bench {options.command}{''.join(flag for flag, given in flags.items() if given)}"
 
 
 def report(options: Options, content: str) -> None:

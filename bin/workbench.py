@@ -62,6 +62,8 @@ class Options:
     seconds: int
     stream_gb: float
     with_pgloader: bool
+    with_growth: bool
+    trips: int
     output: Path
 
 

@@ -38,6 +38,8 @@ def make_options(**changes: object) -> Options:
         "seconds": 0,
         "stream_gb": 0.0,
         "with_pgloader": False,
+        "with_growth": False,
+        "trips": 0,
     }
     return Options(**values | {"output": Path("page.md")} | changes)  # type: ignore[arg-type]
 
@@ -138,6 +140,8 @@ def test_options_of_the_dropzone_are_seconds_and_rounds() -> None:
         ["locations", "--seconds", "0"],
         ["locations", "--rows", "1"],
         ["dropzone", "--seconds", "x"],
+        ["explorer", "--trips", "0"],
+        ["explorer", "--growth", "--trips", "1"],
     ],
 )
 def test_options_that_mean_nothing_are_refused(arguments: list[str]) -> None:
@@ -149,6 +153,20 @@ def test_disk_for_a_stream_is_more_than_its_size() -> None:
     assert count_disk_bytes(make_options(stream_gb=20.0)) >= 32_000_000_000
 
 
+def test_options_of_the_explorer_are_rows_seconds_and_rounds() -> None:
+    options = read_options(["explorer"])
+
+    assert (options.rows, options.seconds, options.rounds) == (100_000, 5, 3)
+    assert (options.with_growth, options.trips) == (False, 0)
+
+
+@pytest.mark.parametrize("changes", [{"with_growth": True}, {"trips": 1_000_000}])
+def test_disk_for_larger_tables_is_more(changes: dict[str, object]) -> None:
+    small, large = (make_options(command="explorer", rows=1, **more) for more in ({}, changes))
+
+    assert count_disk_bytes(small) < count_disk_bytes(large)
+
+
 def test_disk_for_longer_measurements_is_more() -> None:
     short, long = (make_options(command="locations", rows=0, seconds=s) for s in (5, 15))
 
@@ -156,18 +174,21 @@ def test_disk_for_longer_measurements_is_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "stream_gb"),
+    "changes",
     [
-        ("import", 0.0),
-        ("import", 20.0),
-        ("heatmap", 0.0),
-        ("ingest", 0.0),
-        ("locations", 0.0),
-        ("dropzone", 0.0),
+        {"command": "import"},
+        {"command": "import", "stream_gb": 20.0},
+        {"command": "heatmap"},
+        {"command": "ingest"},
+        {"command": "locations"},
+        {"command": "dropzone"},
+        {"command": "explorer"},
+        {"command": "explorer", "with_growth": True},
+        {"command": "explorer", "trips": 10},
     ],
 )
-def test_the_projects_page_has_a_place_for_figures(command: str, stream_gb: float) -> None:
-    marker = marker_of(make_options(command=command, stream_gb=stream_gb))
+def test_the_projects_page_has_a_place_for_figures(changes: dict[str, object]) -> None:
+    marker = marker_of(make_options(**changes))
 
     once = fill(read_page(ROOT / "docs/benchmarks.md"), marker, "first figures")
     twice = fill(once, marker, "second figures")
