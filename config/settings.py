@@ -84,8 +84,10 @@ def read_reader(name: str, owner: str) -> dict[str, Any]:
     database = read_database(name if env.str(name, default="") else owner)
     options = database["OPTIONS"]
     limits = f"-c statement_timeout={QUERY_SECONDS * 1000} -c default_transaction_read_only=on"
-    # To compile a query of seconds takes longer than what it gains.
-    options["options"] = f"{options.get('options', '')} {limits} -c jit=off".strip()
+    # To compile a query of seconds takes longer than what it gains, and so does it to start
+    # processes for one of milliseconds.
+    speed = "-c jit=off -c min_parallel_table_scan_size=64MB -c min_parallel_index_scan_size=64MB"
+    options["options"] = f"{options.get('options', '')} {limits} {speed}".strip()
     return database | {"TEST": {"MIRROR": "default"}}
 
 

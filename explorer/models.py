@@ -46,6 +46,7 @@ GAME_ORDERED = (
     "negative",
     "score_rank",
 )
+GAME_MEASURES = ("price", "positive", "negative")
 GAME_SEARCHED = (
     "name",
     "about_the_game",
@@ -229,7 +230,15 @@ class Game(models.Model):
         constraints = tuple(_limit_amount(name, "game") for name in ("price", "score_rank"))
         indexes = (
             # With the key behind each, so that pages in the order of the column read the index.
-            *(models.Index(name=f"game_{name}", fields=[name, "app_id"]) for name in GAME_ORDERED),
+            # With the measures too, so that figures of its groups read it alone.
+            *(
+                models.Index(
+                    name=f"game_{name}",
+                    fields=[name, "app_id"],
+                    include=[measure for measure in GAME_MEASURES if measure != name],
+                )
+                for name in GAME_ORDERED
+            ),
             # All that is narrow: figures of groups need not read the descriptions beside it.
             models.Index(
                 name="game_figures",

@@ -4,7 +4,6 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -40,6 +39,8 @@ ORDERED_CHARACTERS = 64
 COUNT_MODES = ("exact", "estimated", "none")
 
 Rows = list[Any]
+# How many, and whether that is `exact`, `estimated` or `none`.
+Count = tuple[int | None, str]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class Cursor:
     pk: Any
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the database for a page: `limit` rows after the cursor's, in this order."""
+
+    ordering: Ordering
+    cursor: Cursor | None
+    limit: int
+    count_mode: str
+
+
 class KeysetPagination(BasePagination):
     """Pages of `results` with `next`, `previous` and `count`.
 
@@ -90,23 +101,20 @@ class KeysetPagination(BasePagination):
         self, queryset: Any, request: Request, view: APIView | None = None
     ) -> Rows:
         self.request = request
+        self.columns: Mapping[str, str] = getattr(view, "list_columns", dict)()
         ordering = read_ordering(request, queryset.model, view)
         cursor = read_cursor(request, queryset.model, ordering)
         mode = read_count_mode(request)
         size = read_page_size(request, getattr(view, "page_size", DEFAULT_PAGE_SIZE))
         direction = "" if cursor is None else cursor.direction
         way = ordering.reverse() if direction == "p" else ordering
-        rows = fetch_rows(queryset, way, cursor, size + 1, partial(self.read, ordering, view))
-        self.count, self.count_is = self.count_rows(queryset, mode)
+        wanted = Wanted(way, cursor, size + 1, mode)
+        rows, (self.count, self.count_is) = self.fetch(queryset, wanted)
         return self.frame(rows, size, direction, lambda row: self.mark(row, ordering))
 
-    def read(self, ordering: Ordering, view: APIView | None, page: QuerySet[Any]) -> Rows:
-        """The rows of a query that has its order and its limit."""
-        return list(page)
-
-    def count_rows(self, queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
-        """How many there are, once the page is read."""
-        return count_rows(queryset, mode)
+    def fetch(self, queryset: QuerySet[Any], wanted: Wanted) -> tuple[Rows, Count]:
+        """The rows of the page, and how many match."""
+        return fetch_rows(queryset, wanted), count_rows(queryset, wanted.count_mode)
 
     def mark(self, row: Any, ordering: Ordering) -> list[Any]:
         """The row's value in the column that it is ordered by, and its key."""
@@ -203,23 +211,20 @@ class GeoJsonPagination(KeysetPagination):
 
 
 def fetch_rows(
-    queryset: QuerySet[Any],
-    ordering: Ordering,
-    cursor: Cursor | None,
-    limit: int,
-    read: Callable[[QuerySet[Any]], Rows] = list,
+    queryset: QuerySet[Any], wanted: Wanted, read: Callable[[QuerySet[Any]], Rows] = list
 ) -> Rows:
-    """At most `limit` rows after the cursor's, in this order: values first, then the NULLs, or the
-    other way round where the order descends."""
+    """Values first, then the NULLs, or the other way round where the order descends. `read` makes
+    rows of each query, which has its order and its limit."""
+    ordering, cursor = wanted.ordering, wanted.cursor
     values = _select_values(queryset, ordering, cursor)
     if not ordering.is_nullable:
-        return read(values[:limit])
+        return read(values[: wanted.limit])
     nulls = _select_nulls(queryset, ordering, cursor)
     segments = [values, nulls] if ordering.is_ascending else [nulls, values]
     rows: Rows = []
     for segment in segments:
-        if len(rows) < limit:
-            rows += read(segment[: limit - len(rows)])
+        if len(rows) < wanted.limit:
+            rows += read(segment[: wanted.limit - len(rows)])
     return rows
 
 
@@ -254,7 +259,7 @@ def _select_nulls(
     return rows.filter(**{"pk__gt" if ordering.is_ascending else "pk__lt": cursor.pk})
 
 
-def count_rows(queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
+def count_rows(queryset: QuerySet[Any], mode: str) -> Count:
     """How many rows match, and whether that is `exact`, `estimated` or `none`.
 
     Without a mode it is exact up to MAX_EXACT_COUNT rows, beyond that the planner's estimate.

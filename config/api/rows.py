@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import msgspec
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.db.models import (
     DateTimeField,
     F,
@@ -17,15 +18,37 @@ from django.db.models import (
     Subquery,
     TextField,
 )
+from psycopg import sql
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from config.api.errors import was_cancelled
-from config.api.pagination import KeysetPagination, Ordering, Rows, get_column
+from config.api.pagination import (
+    Count,
+    KeysetPagination,
+    Ordering,
+    Rows,
+    Wanted,
+    count_rows,
+    fetch_rows,
+    get_column,
+)
 from config.api.reading import limit_time
+from config.api.streaming import inline_query
 
 LEAST_COUNT_SECONDS = 0.5
+FEW_ROWS = 10_000
+# In PostgreSQL's own order NULL is the largest, as in the pages after the first.
+FEW = sql.SQL(
+    """
+    WITH few AS MATERIALIZED (SELECT * FROM ({keys}) AS matching (key, value)),
+    counted AS (SELECT count(*) AS count FROM few),
+    page AS (SELECT key, value FROM few, counted WHERE count <= {most}
+              ORDER BY value {direction}, key {direction} LIMIT {limit})
+    SELECT count, as_json, value, key
+      FROM counted LEFT JOIN page ON true LEFT JOIN ({rows}) AS shown (key, as_json) USING (key)
+     ORDER BY value {direction}, key {direction}
+    """
+)
 INSTANT = "to_json(%s AT TIME ZONE 'UTC') #>> '{}' || 'Z'"
 
 
@@ -75,29 +98,10 @@ def look_up(model: type[Model], path: str) -> F | Subquery[Any]:
 class JsonRowPagination(KeysetPagination):
     """Pages of rows as JSON. The view's `list_columns()` names the columns with their paths."""
 
-    def paginate_queryset(
-        self, queryset: Any, request: Request, view: APIView | None = None
-    ) -> Rows:
-        self.started_at = time.monotonic()
-        return super().paginate_queryset(queryset, request, view)
-
-    def read(self, ordering: Ordering, view: APIView | None, page: QuerySet[Any]) -> Rows:
-        # First the keys alone: else whole rows are sorted, and by one process instead of several.
-        found: QuerySet[Any] = page.model.objects.using(page.db).filter(pk__in=page.values("pk"))
-        rows = write_rows(found, view.list_columns())  # type: ignore[union-attr]
-        chosen = rows.values_list("as_json", ordering.column, "pk")
-        return list(chosen.order_by(*page.query.order_by))
-
-    def count_rows(self, queryset: QuerySet[Any], mode: str) -> tuple[int | None, str]:
-        """In the time that the page has left; where that is too short, the planner's estimate."""
-        left = settings.QUERY_SECONDS - (time.monotonic() - self.started_at)
-        try:
-            with limit_time(queryset.db, max(left, LEAST_COUNT_SECONDS)):
-                return super().count_rows(queryset, mode)
-        except OperationalError as error:
-            if mode == "exact" or not was_cancelled(error):
-                raise
-            return super().count_rows(queryset, "estimated")
+    def fetch(self, queryset: QuerySet[Any], wanted: Wanted) -> tuple[Rows, Count]:
+        can_be_few = wanted.cursor is None and wanted.count_mode in {"", "exact"}
+        found = fetch_few(queryset, wanted, self.columns) if can_be_few else None
+        return found or fetch_many(queryset, wanted, self.columns)
 
     def mark(self, row: Any, ordering: Ordering) -> list[Any]:
         _, value, key = row
@@ -105,6 +109,70 @@ class JsonRowPagination(KeysetPagination):
 
     def get_paginated_response(self, data: Any) -> Any:
         return super().get_paginated_response([msgspec.Raw(row.encode()) for row, _, _ in data])
+
+
+def fetch_few(
+    queryset: QuerySet[Any], wanted: Wanted, columns: Mapping[str, str]
+) -> tuple[Rows, Count] | None:
+    """The first page and the count in one look at the rows that match; None where they are many.
+
+    To look twice at few rows costs as much as all the rest: those of a part of a long text have to
+    be read, since the index finds too many.
+    """
+    ordering, model = wanted.ordering, cast(Any, queryset.model)
+    keys = queryset.order_by().annotate(order=ordering.value).values_list("pk", "order")
+    rows = compile_rows(model, queryset.db, tuple(columns.items()))
+    with connections[queryset.db].cursor() as cursor:
+        cursor.execute(
+            FEW.format(
+                keys=inline_query(cursor, keys[: FEW_ROWS + 1]),
+                rows=rows,
+                direction=sql.SQL("ASC" if ordering.is_ascending else "DESC"),
+                most=sql.Literal(FEW_ROWS),
+                limit=sql.Literal(wanted.limit),
+            )
+        )
+        found = cursor.fetchall()
+    count = found[0][0]
+    if count > FEW_ROWS:
+        return None
+    return [row for _, *row in found if row[0] is not None], (count, "exact")
+
+
+@lru_cache(maxsize=256)
+def compile_rows(model: Any, alias: str, columns: tuple[tuple[str, str], ...]) -> sql.SQL:
+    """All rows of a table as JSON, by their keys. Django takes longer to write this query than
+    PostgreSQL to answer it."""
+    rows = write_rows(model.objects.using(alias), dict(columns)).values_list("pk", "as_json")
+    with connections[alias].cursor() as cursor:
+        return inline_query(cursor, rows)
+
+
+def fetch_many(
+    queryset: QuerySet[Any], wanted: Wanted, columns: Mapping[str, str]
+) -> tuple[Rows, Count]:
+    """The page, and the count in the time that it has left; where that is too short, the planner's
+    estimate."""
+    started_at = time.monotonic()
+    rows = fetch_rows(queryset, wanted, lambda page: read_page(page, wanted.ordering, columns))
+    left = settings.QUERY_SECONDS - (time.monotonic() - started_at)
+    mode = wanted.count_mode
+    if mode == "none":
+        return rows, (None, "none")
+    try:
+        with limit_time(queryset.db, max(left, LEAST_COUNT_SECONDS)):
+            return rows, count_rows(queryset, mode)
+    except OperationalError as error:
+        if mode == "exact" or not was_cancelled(error):
+            raise
+        return rows, count_rows(queryset, "estimated")
+
+
+def read_page(page: QuerySet[Any], ordering: Ordering, columns: Mapping[str, str]) -> Rows:
+    # First the keys alone: else whole rows are sorted, and by one process instead of several.
+    found: QuerySet[Any] = page.model.objects.using(page.db).filter(pk__in=page.values("pk"))
+    rows = write_rows(found, columns).values_list("as_json", ordering.column, "pk")
+    return list(rows.order_by(*page.query.order_by))
 
 
 class RawJSONRenderer(JSONRenderer):

@@ -269,13 +269,41 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["source_index", "app_id"], name="game_source_index"),
-                    models.Index(fields=["required_age", "app_id"], name="game_required_age"),
-                    models.Index(fields=["price", "app_id"], name="game_price"),
-                    models.Index(fields=["dlc_count", "app_id"], name="game_dlc_count"),
-                    models.Index(fields=["positive", "app_id"], name="game_positive"),
-                    models.Index(fields=["negative", "app_id"], name="game_negative"),
-                    models.Index(fields=["score_rank", "app_id"], name="game_score_rank"),
+                    models.Index(
+                        fields=["source_index", "app_id"],
+                        include=("price", "positive", "negative"),
+                        name="game_source_index",
+                    ),
+                    models.Index(
+                        fields=["required_age", "app_id"],
+                        include=("price", "positive", "negative"),
+                        name="game_required_age",
+                    ),
+                    models.Index(
+                        fields=["price", "app_id"],
+                        include=("positive", "negative"),
+                        name="game_price",
+                    ),
+                    models.Index(
+                        fields=["dlc_count", "app_id"],
+                        include=("price", "positive", "negative"),
+                        name="game_dlc_count",
+                    ),
+                    models.Index(
+                        fields=["positive", "app_id"],
+                        include=("price", "negative"),
+                        name="game_positive",
+                    ),
+                    models.Index(
+                        fields=["negative", "app_id"],
+                        include=("price", "positive"),
+                        name="game_negative",
+                    ),
+                    models.Index(
+                        fields=["score_rank", "app_id"],
+                        include=("price", "positive", "negative"),
+                        name="game_score_rank",
+                    ),
                     models.Index(
                         fields=["release_date", "app_id"],
                         include=(

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from config.api import rows
 from config.api.reading import READER
 from explorer import admin
 from explorer.models import Trip
@@ -107,13 +108,30 @@ def test_reading_needs_a_login_where_anonymous_access_is_not_given(
 
 
 def test_list_keeps_its_query_count(
-    api: APIClient, trips: list[Trip], django_assert_num_queries: DjangoAssertNumQueries
+    api: APIClient,
+    trips: list[Trip],
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader = connections[READER]
-    with django_assert_num_queries(4, connection=reader):  # the page, and the count in its time
+    api.get(URL)  # from then on what all pages have in common is known
+    with django_assert_num_queries(1, connection=reader):
         api.get(URL)
-    with django_assert_num_queries(3, connection=reader):
+    with django_assert_num_queries(1, connection=reader):
         api.get(f"{URL}?count=none")
+    monkeypatch.setattr(rows, "FEW_ROWS", len(trips) - 1)
+    with django_assert_num_queries(5, connection=reader):  # the page, and the count in its time
+        api.get(URL)
+
+
+@pytest.mark.parametrize("query", ["", "trip_time__gte=1", "ordering=-trip_miles&page_size=3"])
+def test_many_rows_are_shown_as_few_are(
+    api: APIClient, trips: list[Trip], monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    few = api.get(f"{URL}?{query}").json()
+    monkeypatch.setattr(rows, "FEW_ROWS", 1)
+
+    assert api.get(f"{URL}?{query}").json() == few
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
