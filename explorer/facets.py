@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from psycopg import sql
 from rest_framework.request import Request
 
+from config.api.streaming import INSTANT
 from explorer.querying import (
     find_column,
     read_count,
@@ -137,8 +138,7 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
             place=TIME_PLACE,
             edge=WHOLE_EDGE,
             shown=sql.SQL(
-                "to_json((timestamptz 'epoch' + interval '1 microsecond' * ({}))"
-                " AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"
+                INSTANT.replace("{} ", "(timestamptz 'epoch' + interval '1 microsecond' * ({})) ")
             ),
         ),
     }

@@ -9,11 +9,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from config.api.errors import show_name
-from config.api.streaming import inline_query
+from config.api.streaming import INSTANT, inline_query
 from explorer.tables import Column, Table
 
 COMMA = sql.SQL(", ")
-INSTANT = sql.SQL("to_json({} AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'")
 
 
 def write_source(cursor: Any, rows: QuerySet[Any], columns: Iterable[Column]) -> sql.Composed:
@@ -33,7 +32,7 @@ def write_column(column: Column) -> sql.Composable:
 
 def show(column: Column, value: sql.Composable) -> sql.Composable:
     """A value as JSON has it."""
-    return INSTANT.format(value) if column.kind.name == "timestamp" else value
+    return sql.SQL(INSTANT).format(value) if column.kind.name == "timestamp" else value
 
 
 def unnest(column: Column, alias: str) -> sql.Composed:

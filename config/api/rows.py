@@ -33,7 +33,7 @@ from config.api.pagination import (
     get_column,
 )
 from config.api.reading import limit_time
-from config.api.streaming import inline_query
+from config.api.streaming import INSTANT, inline_query
 
 LEAST_COUNT_SECONDS = 0.5
 FEW_ROWS = 10_000
@@ -49,7 +49,6 @@ FEW = sql.SQL(
      ORDER BY value {direction}, key {direction}
     """
 )
-INSTANT = "to_json(%s AT TIME ZONE 'UTC') #>> '{}' || 'Z'"
 
 
 class JsonRow(Func):
@@ -68,7 +67,7 @@ class JsonRow(Func):
         for name, expression in zip(self.extra["names"], self.source_expressions, strict=True):
             cell, given = compiler.compile(expression)
             if isinstance(expression.output_field, DateTimeField):
-                cell = INSTANT % cell
+                cell = INSTANT.format(cell)
             cells.append(f"{cell} AS {connection.ops.quote_name(name)}")
             parameters += given
         # The names are those of a view's columns, and quoted.

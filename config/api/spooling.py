@@ -20,14 +20,14 @@ from django.db.models import (
 )
 from psycopg import sql
 
-from config.api.streaming import inline_query, join_blocks
+from config.api.streaming import INSTANT, inline_query, join_blocks
 
 # What stands for a column, by the first of its field's types that is named.
 Cells = tuple[tuple[type[Field[Any, Any]], sql.SQL], ...]
 
 PLAIN = sql.SQL("{name}")
 WORDS = sql.SQL("{name}::text AS {name}")
-TIME = sql.SQL("to_json({name} AT TIME ZONE 'UTC') #>> '{{}}' || 'Z' AS {name}")
+TIME = sql.SQL(INSTANT.replace("{} ", "{name} ") + " AS {name}")
 # Django asks for geometries as bytes. PostGIS writes 15 digits behind the point at most.
 SHAPE = sql.SQL("ST_AsGeoJSON({name}::geometry, 15) AS {name}")
 SHAPE_AS_OBJECT = sql.SQL("ST_AsGeoJSON({name}::geometry, 15)::json AS {name}")

@@ -1,13 +1,15 @@
 """All the rows of a query as one stream, in one statement and so in one snapshot."""
 
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections
 from django.db.models import QuerySet
 from psycopg import sql
 
 BLOCK_BYTES = 2**16
+# How an instant is written: ISO 8601 in UTC, with as many digits as it has.
+INSTANT: Final = "to_json({} AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"
 
 
 def stream_rows(
