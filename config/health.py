@@ -11,6 +11,9 @@ from redis.exceptions import RedisError
 from rq import Worker
 from rq.worker import BaseWorker
 
+from config.api.reading import READER
+from explorer.models import TaxiZone
+
 # Workers wait for jobs in rounds of 45 s (`--worker-ttl 60`), and say so after each.
 SIGN_OF_LIFE = timedelta(seconds=60)
 # What tells of the workers of each queue.
@@ -26,8 +29,12 @@ def show_ready(request: HttpRequest) -> JsonResponse:
     """503 only where the database is gone: without Redis or a worker everything still gets done,
     by the sweeper, and a server that can answer must not be taken out of service."""
     is_database_up = check_database()
-    state = {"database": "up" if is_database_up else "down", **check_workers()}
-    is_whole = is_database_up and all(state[name] for name in WORKERS) and state["redis"] == "up"
+    state = {
+        "database": "up" if is_database_up else "down",
+        "reader": "up" if is_database_up and check_reader() else "down",
+        **check_workers(),
+    }
+    is_whole = "down" not in state.values() and all(state[name] for name in WORKERS)
     status = "ready" if is_whole else "degraded" if is_database_up else "unavailable"
     return JsonResponse({"status": status, **state}, status=200 if is_database_up else 503)
 
@@ -36,6 +43,15 @@ def check_database() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def check_reader() -> bool:
+    """Whether the explorer can read its tables with the role that it has for that."""
+    try:
+        TaxiZone.objects.using(READER).exists()
     except DatabaseError:
         return False
     return True

@@ -87,7 +87,9 @@ def read_reader(name: str, owner: str) -> dict[str, Any]:
     # To compile a query of seconds takes longer than what it gains, and so does it to start
     # processes for one of milliseconds.
     speed = "-c jit=off -c min_parallel_table_scan_size=64MB -c min_parallel_index_scan_size=64MB"
-    options["options"] = f"{options.get('options', '')} {limits} {speed}".strip()
+    # The role may set the path of its later sessions to what it likes.
+    path = "-c search_path=public"
+    options["options"] = f"{options.get('options', '')} {limits} {speed} {path}".strip()
     return database | {"TEST": {"MIRROR": "default"}}
 
 

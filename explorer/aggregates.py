@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,8 @@ from psycopg import sql
 from rest_framework.request import Request
 
 from config.api.errors import show_name
-from config.api.filtersets import parse_number
+from config.api.filtersets import bound_day, parse_number
+from config.api.reading import ANSWER_BYTES
 from explorer.querying import (
     COMMA,
     find_column,
@@ -40,6 +42,9 @@ BUCKET_FORMS: Mapping[str, str] = MappingProxyType(
         "hour": 'YYYY-MM-DD"T"HH24:MI:SS"Z"',
     }
 )
+# The two middle values, or twice the middle one: the second fraction leads to the next of up to a
+# thousand million. PostgreSQL's own percentile_cont() makes a double of them.
+MIDDLE = "(percentile_disc(ARRAY[0.5, 0.5000000001]) WITHIN GROUP (ORDER BY {0}))"
 FUNCTIONS: Mapping[str, sql.SQL] = MappingProxyType(
     {
         "count": sql.SQL("count({})"),
@@ -48,7 +53,7 @@ FUNCTIONS: Mapping[str, sql.SQL] = MappingProxyType(
         "avg": sql.SQL("trim_scale(avg({}))"),
         "min": sql.SQL("min({})"),
         "max": sql.SQL("max({})"),
-        "median": sql.SQL("percentile_cont(0.5) WITHIN GROUP (ORDER BY {})"),
+        "median": sql.SQL(f"trim_scale(0.5 * ({MIDDLE}[1]::numeric + {MIDDLE}[2]))"),
         "stddev": sql.SQL("trim_scale(stddev_samp({}))"),
     }
 )
@@ -57,6 +62,16 @@ DISTINCT_ELEMENTS = sql.SQL(
     "(SELECT count(DISTINCT element)"
     "   FROM jsonb_array_elements(jsonb_agg(to_jsonb({0})) FILTER (WHERE {0} IS NOT NULL)) AS list,"
     "        jsonb_array_elements_text(list) AS element)"
+)
+# Groups beyond the bytes that an answer may have come without their JSON.
+STATEMENT = sql.SQL(
+    """
+    SELECT CASE WHEN coalesce(sum(octet_length(line)) OVER before, 0) < {bytes} THEN line END
+      FROM (SELECT row_to_json(answer)::text
+              FROM (SELECT {cells} FROM {source} {lists} {grouping} {having} {ordering}
+                     LIMIT {limit}) AS answer) AS written (line)
+    WINDOW before AS (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    """
 )
 COMPARISONS: Mapping[str, sql.SQL] = MappingProxyType(
     {
@@ -67,6 +82,7 @@ COMPARISONS: Mapping[str, sql.SQL] = MappingProxyType(
         "exact": sql.SQL("{} = {}"),
     }
 )
+AND = sql.SQL(" AND ")
 ASCENDING = sql.SQL("{} ASC NULLS LAST")
 DESCENDING = sql.SQL("{} DESC NULLS LAST")
 
@@ -116,13 +132,24 @@ class Metric:
         return FUNCTIONS[self.function].format(write_column(self.column))
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is one whatever the column holds, whose values the others are."""
+        return self.function not in {"min", "max"}
+
+    @property
+    def is_moment(self) -> bool:
+        is_time = self.column is not None and self.column.kind.name == "timestamp"
+        return is_time and not self.is_number
+
+    @property
     def shown(self) -> sql.Composable:
-        is_value = self.column is not None and self.function in {"min", "max"}
-        return show(self.column, self.value) if self.column and is_value else self.value
+        return (
+            self.value if self.column is None or self.is_number else show(self.column, self.value)
+        )
 
     def parse(self, text: str) -> Any:
         """A value to compare this figure with. Raises ValueError."""
-        if self.column is None or self.function not in {"min", "max"}:
+        if self.column is None or self.is_number:
             return parse_number(text)
         for lookup in self.column.lookups:
             if lookup.suffix == "__gte":
@@ -139,8 +166,14 @@ class Condition:
     comparison: str
     value: Any
 
-    def write(self) -> sql.Composed:
-        return COMPARISONS[self.comparison].format(self.metric.value, sql.Literal(self.value))
+    def write(self) -> sql.Composable:
+        bounds = {self.comparison: self.value}
+        if self.metric.is_moment and not isinstance(self.value, datetime):
+            bounds = bound_day(self.comparison, self.value)
+        return AND.join(
+            COMPARISONS[comparison].format(self.metric.value, sql.Literal(value))
+            for comparison, value in bounds.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -165,9 +198,9 @@ def aggregate(rows: QuerySet[Any], question: Question) -> dict[str, Any]:
     """The groups in the order that was asked for, as JSON."""
     with connections[rows.db].cursor() as cursor:
         cursor.execute(write_statement(question, write_source(cursor, rows, question.columns)))
-        groups = [msgspec.Raw(group.encode()) for (group,) in cursor.fetchall()]
-    limit = question.limit
-    return {"results": groups[:limit], "has_more": len(groups) > limit}
+        groups = cursor.fetchall()
+    shown = [msgspec.Raw(group.encode()) for (group,) in groups[: question.limit] if group]
+    return {"results": shown, "has_more": len(groups) > len(shown)}
 
 
 def write_statement(question: Question, source: sql.Composable) -> sql.Composed:
@@ -176,22 +209,17 @@ def write_statement(question: Question, source: sql.Composable) -> sql.Composed:
     lists = [
         unnest(group.column, group.alias) for group in question.groups if group.column.elements
     ]
-    return sql.SQL(
-        "SELECT row_to_json(answer)::text"
-        "  FROM (SELECT {cells} FROM {source} {lists} {grouping} {having} {ordering}"
-        " LIMIT {limit}) AS answer"
-    ).format(
+    return STATEMENT.format(
         cells=COMMA.join(
             sql.SQL("{} AS {}").format(each.shown, sql.Identifier(each.text)) for each in asked
         ),
         source=source,
         lists=sql.SQL(" ").join(lists),
         grouping=clause(sql.SQL("GROUP BY "), COMMA, keys),
-        having=clause(
-            sql.SQL("HAVING "), sql.SQL(" AND "), [each.write() for each in question.conditions]
-        ),
+        having=clause(sql.SQL("HAVING "), AND, [each.write() for each in question.conditions]),
         ordering=clause(sql.SQL("ORDER BY "), COMMA, [*question.ordering, *keys]),
         limit=sql.Literal(question.limit + 1),
+        bytes=sql.Literal(ANSWER_BYTES),
     )
 
 
@@ -227,8 +255,10 @@ def read_groups(words: Sequence[str], table: Table) -> list[Group]:
 def read_group(word: str, table: Table, alias: str) -> Group:
     name, _, bucket = word.partition(":")
     column = find_column(table, name, "group_by")
+    if ":" in word and not column.kind.buckets:
+        raise refuse("group_by", f"{name} is no time, and has no buckets")
     if ":" in word and bucket not in column.kind.buckets:
-        known = ", ".join(column.kind.buckets) or "none"
+        known = ", ".join(column.kind.buckets)
         raise refuse("group_by", f"{name} has no bucket “{show_name(bucket[:40])}”, only {known}")
     return Group(word, column, bucket, alias)
 

@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from psycopg import sql
 from rest_framework.request import Request
 
+from config.api.filtersets import get_single
+from config.api.reading import ANSWER_BYTES
 from config.api.streaming import INSTANT
 from explorer.querying import (
     find_column,
@@ -37,6 +39,15 @@ FACET = sql.SQL(
     "(SELECT {place}::int, to_json({shown})::text, count(*) AS count FROM {source} {list}"
     " GROUP BY {key} ORDER BY count DESC, {key} LIMIT {limit})"
 )
+# Values beyond the bytes that an answer may have come without their count.
+FACETS = sql.SQL(
+    """
+    SELECT place, value, CASE WHEN bytes_before < {bytes} THEN count END
+      FROM (SELECT *, coalesce(sum(octet_length(value)) OVER before, 0) AS bytes_before
+              FROM ({facets}) AS facet (place, value, count)
+            WINDOW before AS (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS counted
+    """
+)
 
 
 def count_values(rows: QuerySet[Any], columns: Sequence[Column], limit: int) -> dict[str, Any]:
@@ -47,16 +58,19 @@ def count_values(rows: QuerySet[Any], columns: Sequence[Column], limit: int) -> 
             write_facet(place, column, write_source(cursor, rows, [column]), limit + 1)
             for place, column in enumerate(columns)
         ]
-        cursor.execute(sql.SQL(" UNION ALL ").join(parts))
-        found: list[list[dict[str, Any]]] = [[] for _ in columns]
-        for place, value, count in cursor.fetchall():
+        facets = sql.SQL(" UNION ALL ").join(parts)
+        cursor.execute(FACETS.format(facets=facets, bytes=sql.Literal(ANSWER_BYTES)))
+        found = cursor.fetchall()
+    results: dict[str, list[dict[str, Any]]] = {column.name: [] for column in columns}
+    has_more = set()
+    for place, value, count in found:
+        name = columns[place].name
+        if count is None or len(results[name]) == limit:
+            has_more.add(name)
+        else:
             shown = None if value is None else msgspec.Raw(value.encode())
-            found[place].append({"value": shown, "count": count})
-    names = [column.name for column in columns]
-    return {
-        "results": {name: values[:limit] for name, values in zip(names, found, strict=True)},
-        "has_more": [n for n, values in zip(names, found, strict=True) if len(values) > limit],
-    }
+            results[name].append({"value": shown, "count": count})
+    return {"results": results, "has_more": [name for name in results if name in has_more]}
 
 
 def write_facet(place: int, column: Column, source: sql.Composable, limit: int) -> sql.Composed:
@@ -197,7 +211,7 @@ def count_bins(rows: QuerySet[Any], column: Column, bins: int) -> dict[str, Any]
 
 def read_histogram(request: Request, table: Table) -> tuple[Column, int]:
     """Raises ValidationError that names the parameter."""
-    column = find_column(table, request.query_params.get("field", ""), "field")
+    column = find_column(table, get_single(request, "field"), "field")
     if not column.kind.has_histogram:
         raise refuse("field", f"{column.name} holds neither numbers nor times")
     return column, read_count(request, "bins", DEFAULT_BINS, MOST_BINS)

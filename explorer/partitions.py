@@ -14,6 +14,7 @@ from psycopg import Cursor, sql
 from imports.engine.records import Staging
 
 IDS_PER_IMPORT = 2**32
+MAX_IMPORT_ID = 2**31 - 1  # of those after it, no range of ids has room in 64 bits
 # Readers queue up behind the wait, so it is short, and tried again.
 LOCK_TIMEOUT = sql.SQL("SET LOCAL lock_timeout = '200ms'")
 

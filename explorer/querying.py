@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from config.api.errors import show_name
+from config.api.filtersets import get_single
 from config.api.streaming import INSTANT, inline_query
 from explorer.tables import Column, Table
 
@@ -59,7 +60,7 @@ def find_column(table: Table, name: str, parameter: str) -> Column:
 
 
 def read_count(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
+    text = get_single(request, name, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
         raise refuse(name, f"a whole number from 1 to {most}")
     return int(text)

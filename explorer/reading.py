@@ -18,10 +18,20 @@ from config.api.reading import READER
 
 ROLE = """
     SELECT NOT rolcanlogin OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls,
-           rolsuper OR EXISTS (
-               SELECT FROM pg_shdepend
-                WHERE refclassid = 'pg_authid'::regclass AND refobjid = role.oid AND deptype = 'o')
+           rolsuper,
+           (SELECT CASE WHEN datname = current_database()
+                        THEN pg_describe_object(classid, objid, objsubid)
+                        ELSE 'something in the database ' || datname END
+              FROM pg_shdepend LEFT JOIN pg_database AS database ON database.oid = dbid
+             WHERE refclassid = 'pg_authid'::regclass AND refobjid = role.oid AND deptype = 'o'
+             LIMIT 1)
       FROM pg_roles AS role WHERE rolname = %s
+"""
+# What the role's sessions begin with: it may set that itself.
+SETTINGS = """
+    SELECT datname FROM pg_db_role_setting
+      JOIN pg_roles ON pg_roles.oid = setrole LEFT JOIN pg_database ON pg_database.oid = setdatabase
+     WHERE rolname = %s AND (setdatabase = 0 OR datname = current_database())
 """
 GROUPS = """
     SELECT roleid::regrole::text FROM pg_auth_members
@@ -48,6 +58,15 @@ RIGHTS = """
 """
 
 
+# With these everybody makes large objects, and then fills them.
+LARGE_OBJECTS = """
+    SELECT oid::regprocedure::text FROM pg_proc
+     WHERE pronamespace = 'pg_catalog'::regnamespace
+       AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')
+       AND has_function_privilege('public', oid, 'EXECUTE')
+"""
+
+
 class ReaderError(Exception):
     """The role cannot be made what it must be; says what can be done."""
 
@@ -64,6 +83,7 @@ def make_reader() -> None:
         _run(cursor, list(plan_reader(cursor, role)))
         if remaining := list(plan_reader(cursor, role)):
             raise _explain(remaining)  # of what is another's, PostgreSQL only warns
+        _close_large_objects(cursor)
         _set_password(cursor, role, str(reader["PASSWORD"]))
 
 
@@ -72,9 +92,10 @@ def plan_reader(cursor: Any, role: str) -> Iterator[sql.Composed]:
     name = sql.Identifier(role)
     cursor.execute(ROLE, [role])
     found = cursor.fetchone()
-    is_strong, is_unfit = found or (False, False)
-    if is_unfit:
-        msg = f"{role} is a superuser, or owns something: let READER_DATABASE_URL name another role"
+    is_strong, is_superuser, owned = found or (False, False, None)
+    if is_superuser or owned:
+        what = "is a superuser" if is_superuser else f"owns {owned} (see REASSIGN OWNED)"
+        msg = f"{role} {what}: let READER_DATABASE_URL name another role"
         raise ReaderError(msg)
     if found is None:
         yield sql.SQL("CREATE ROLE {} LOGIN").format(name)
@@ -84,6 +105,12 @@ def plan_reader(cursor: Any, role: str) -> Iterator[sql.Composed]:
     cursor.execute(GROUPS, [role])
     for (group,) in cursor.fetchall():
         yield sql.SQL("REVOKE {} FROM {}").format(sql.SQL(group), name)
+    cursor.execute(SETTINGS, [role])
+    for (database,) in cursor.fetchall():
+        place = (
+            sql.SQL(" IN DATABASE {}").format(sql.Identifier(database)) if database else sql.SQL("")
+        )
+        yield sql.SQL("ALTER ROLE {}{} RESET ALL").format(name, place)
     yield from _plan_rights(cursor, name, role if found else "public")
     yield from _plan_grants(cursor, name, role)
 
@@ -138,6 +165,14 @@ def _explain(statements: list[sql.Composed]) -> ReaderError:
         "This needs another role than that of DATABASE_URL. As a superuser, in this database, run"
         f" the following, and give the role the password of READER_DATABASE_URL:{lines}"
     )
+
+
+def _close_large_objects(cursor: Any) -> None:
+    """Left open where the role of DATABASE_URL is no superuser: nothing of ours lies in them."""
+    cursor.execute(LARGE_OBJECTS)
+    for (function,) in cursor.fetchall():
+        with suppress(ProgrammingError), transaction.atomic():
+            cursor.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
 
 
 def _set_password(cursor: Any, role: str, password: str) -> None:

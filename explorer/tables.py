@@ -12,22 +12,24 @@ from rest_framework import serializers
 
 from config.api.fields import NumericField
 from config.api.filtersets import (
+    BOOLEAN,
     IDENTIFIER,
     ISNULL,
     STRING,
     TEXT,
     Lookup,
     find_lookups,
+    get_kind,
+    parse_boolean,
     parse_integer,
 )
-from config.api.pagination import get_column, get_kind
+from config.api.pagination import get_column
 from explorer.models import Game, TaxiZone, Trip
-from explorer.partitions import match_import
+from explorer.partitions import MAX_IMPORT_ID, match_import
 
 NAMES = {"import_record_id": "import_id"}
 LIST_SUFFIX = "_list"
 ESCAPED = frozenset("'\"\\")
-MAX_IMPORT_ID = 2**31 - 1  # of those after it, no range of ids has room in 64 bits
 
 ANY = ("count", "distinct")
 ORDERED = (*ANY, "min", "max")
@@ -117,7 +119,15 @@ def match_element(path: str, value: str) -> Q:
     return found if ESCAPED & set(value) else found & Q(**{f"{path}__icontains": value})
 
 
+def match_no_element(path: str, is_missing: bool) -> Q:
+    """A list without elements is as much without a value as none: facets tell of both as null."""
+    empty = Q(**{f"{path}__isnull": True}) | Q(**{f"{path}_list": []})
+    return empty if is_missing else ~empty
+
+
 ELEMENT = Lookup("__has", str, match_element, STRING)
+NO_ELEMENT = Lookup("__isnull", parse_boolean, match_no_element, BOOLEAN)
+LIST = (*TEXT, NO_ELEMENT, ELEMENT)
 
 
 def describe_table(
@@ -154,7 +164,7 @@ def describe_column(
         name,
         path,
         kind=next(kind for type_, kind in KINDS if isinstance(get_kind(field), type_)),
-        lookups=(*(lookups or find_lookups(field)), *((ELEMENT,) if has_elements else ())),
+        lookups=LIST if has_elements else lookups or find_lookups(field),
         elements=elements if has_elements else "",
     )
 

@@ -16,10 +16,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from config.api.exports import ExportView
-from config.api.filtersets import PAGE_PARAMETERS, filter_rows, refuse_unknown
+from config.api.filtersets import PAGE_PARAMETERS, filter_rows, get_single, refuse_unknown
 from config.api.pagination import MAX_PAGE_SIZE, GeoJsonPagination
 from config.api.reading import READER
-from config.api.rows import JsonRowPagination, RawJSONRenderer, write_rows
+from config.api.renderers import RawJSONRenderer
+from config.api.rows import JsonRowPagination, write_rows
 from explorer.aggregates import PARAMETERS as AGGREGATE_PARAMETERS
 from explorer.aggregates import aggregate, read_question
 from explorer.facets import (
@@ -73,7 +74,7 @@ class TableViewSet(GenericViewSet[Model]):
     table: ClassVar[Table]
     pagination_class = JsonRowPagination
     renderer_classes = (RawJSONRenderer, BrowsableAPIRenderer)
-    lookup_value_regex = "[0-9]{1,19}"
+    lookup_value_regex = "-?[0-9]{1,19}"
     advice = (
         "Ask of fewer rows: of one import (import_id), of fewer days or with one more filter; ask"
         " for count=none, or for fewer columns to group by."
@@ -103,9 +104,10 @@ class TableViewSet(GenericViewSet[Model]):
     @extend_schema(parameters=[FIELDS], filters=False)
     def retrieve(self, request: Request, pk: str) -> Response:
         """One row."""
-        if int(pk) >= 2**63:
+        refuse_unknown(request, {"fields", "format"})
+        if abs(int(pk)) >= 2**63:
             raise Http404
-        rows = write_rows(self.find_rows().filter(pk=int(pk)), self.list_columns())
+        rows = write_rows(self.get_queryset().filter(pk=int(pk)), self.list_columns())
         row = rows.values_list("as_json", flat=True).first()
         if row is None:
             raise Http404
@@ -227,7 +229,7 @@ class ZoneViewSet(GenericViewSet[TaxiZone]):
         return filter_rows(ZoneFilterSet, self.request, queryset)
 
     def list(self, request: Request) -> Response:
-        form = request.query_params.get("geometry", FORMS[0])
+        form = get_single(request, "geometry", FORMS[0])
         if form not in FORMS:
             raise ValidationError({"geometry": f"one of {', '.join(FORMS)}"})
         zones = self.filter_queryset(self.get_queryset())

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
-from psycopg.errors import QueryCanceled
+from psycopg.errors import ProgramLimitExceeded, QueryCanceled
 from rest_framework.exceptions import APIException, ParseError
 
 
@@ -25,6 +25,11 @@ class QueryTooSlow(APIException):
     default_code = "query_too_slow"
 
 
+class QueryTooLarge(APIException):
+    status_code = 503
+    default_code = "query_too_large"
+
+
 def show_name(name: str) -> str:
     """A parameter's name as an answer can hold it: JSON may name half of a character."""
     return name.encode(errors="replace").decode()
@@ -38,7 +43,7 @@ def show_text(text: str) -> str:
 class RequestExceptionHandler(ExceptionHandler):
     """Too large a body is a 413, too many parameters and the like are a 400: never a 500.
 
-    A query that took too long is a 503 with the view's `advice`.
+    A query that took too long or too much is a 503 with the view's `advice`.
     """
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
@@ -48,16 +53,23 @@ class RequestExceptionHandler(ExceptionHandler):
             return ParseError("The body was read as a form: send it under another Content-Type.")
         if isinstance(exc, SuspiciousOperation):
             return ParseError(str(exc))
+        advice = getattr(self.context["view"], "advice", "Narrow it by a filter.")
         if was_cancelled(exc):
-            advice = getattr(self.context["view"], "advice", "Narrow it by a filter.")
             return QueryTooSlow(f"It took longer than {settings.QUERY_SECONDS} seconds. {advice}")
+        if is_caused_by(exc, ProgramLimitExceeded):
+            return QueryTooLarge(f"It needs more than PostgreSQL can hold. {advice}")
         known: Exception = super().convert_known_exceptions(exc)
         return known
 
 
 def was_cancelled(error: Exception) -> bool:
-    """Whether PostgreSQL gave up a query; Django wraps what is not raised within a COPY."""
-    return isinstance(error, QueryCanceled) or isinstance(error.__cause__, QueryCanceled)
+    """Whether PostgreSQL gave up a query."""
+    return is_caused_by(error, QueryCanceled)
+
+
+def is_caused_by(error: Exception, kind: type[Exception]) -> bool:
+    """Whether PostgreSQL raised it; Django wraps what is not raised within a COPY."""
+    return isinstance(error, kind) or isinstance(error.__cause__, kind)
 
 
 def answer_not_found(request: HttpRequest) -> HttpResponse:

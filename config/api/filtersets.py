@@ -172,21 +172,26 @@ def match_boxes(name: str, boxes: tuple[GEOSGeometry, ...]) -> Q:
     return reduce(or_, (Q(**{f"{name}__intersects": box}) for box in boxes))
 
 
+def bound_day(lookup: str, day: date) -> dict[str, datetime]:
+    """A comparison with a whole day, in UTC, as comparisons with moments that must all hold."""
+    start = datetime.combine(day, time(), UTC)
+    end = start + timedelta(days=1)
+    return {
+        "exact": {"gte": start, "lt": end},
+        "gt": {"gte": end},
+        "gte": {"gte": start},
+        "lt": {"lt": start},
+        "lte": {"lt": end},
+    }[lookup]
+
+
 def match_moment(lookup: str) -> Callable[[str, date | datetime], Q]:
     """A comparison with a moment, or with a whole day where the moment is a bare date."""
 
     def build(name: str, moment: date | datetime) -> Q:
-        if isinstance(moment, datetime):
-            return Q(**{f"{name}__{lookup}": moment})
-        start = datetime.combine(moment, time(), UTC)
-        end = start + timedelta(days=1)
-        return {
-            "exact": Q(**{f"{name}__gte": start, f"{name}__lt": end}),
-            "gt": Q(**{f"{name}__gte": end}),
-            "gte": Q(**{f"{name}__gte": start}),
-            "lt": Q(**{f"{name}__lt": start}),
-            "lte": Q(**{f"{name}__lt": end}),
-        }[lookup]
+        is_moment = isinstance(moment, datetime)
+        bounds = {lookup: moment} if is_moment else bound_day(lookup, moment)
+        return Q(**{f"{name}__{comparison}": value for comparison, value in bounds.items()})
 
     return build
 
@@ -302,12 +307,19 @@ class ColumnFilterSet(django_filters.FilterSet):
 
 def find_lookups(field: models.Field[Any, Any]) -> tuple[Lookup, ...]:
     """The lookups of a model field's type. Raises TypeError for a type that has none."""
-    value = field.output_field if isinstance(field, models.GeneratedField) else field
+    value = get_kind(field)
     for kind, lookups in LOOKUPS_BY_TYPE:
         if isinstance(value, kind):
             return (*lookups, *ISNULL) if field.null else lookups
     msg = f"{field} has no lookups by its type: name them in `columns`, or list it as exempt"
     raise TypeError(msg)
+
+
+def get_kind(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
+    """The field itself, or what a generated one holds."""
+    if isinstance(field, models.GeneratedField):
+        return field.output_field  # type: ignore[return-value] # it has one
+    return field
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -343,6 +355,14 @@ def filter_rows(
         raise translate_validation(filterset.errors)  # type: ignore[misc] # it is an exception
     left: QuerySet[Any] = filterset.qs
     return left
+
+
+def get_single(request: Request, name: str, default: str = "") -> str:
+    """A parameter that has one value. Raises ValidationError where it is given again."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise ValidationError({name: "given more than once"})
+    return values[0] if values else default
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:

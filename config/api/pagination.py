@@ -14,7 +14,6 @@ from django.db.models import (
     DateTimeField,
     F,
     Field,
-    GeneratedField,
     Model,
     QuerySet,
     TextField,
@@ -29,7 +28,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from config.api.filtersets import check_text
+from config.api.filtersets import check_text, get_kind, get_single
 from config.api.timestamps import parse_timestamp
 
 DEFAULT_PAGE_SIZE = 100
@@ -289,7 +288,7 @@ def estimate_rows(rows: QuerySet[Any, Any]) -> int:
 
 
 def read_ordering(request: Request, model: type[Model], view: APIView | None) -> Ordering:
-    text = str(request.query_params.get("ordering") or getattr(view, "ordering", "id"))
+    text = get_single(request, "ordering") or str(getattr(view, "ordering", "id"))
     name = text.removeprefix("-")
     if name not in getattr(view, "ordering_fields", ()):
         raise ValidationError({"ordering": f"“{name[:40]}” is not a column to order by"})
@@ -305,7 +304,7 @@ def read_ordering(request: Request, model: type[Model], view: APIView | None) ->
 
 
 def read_cursor(request: Request, model: type[Model], ordering: Ordering) -> Cursor | None:
-    text = request.query_params.get("cursor")
+    text = get_single(request, "cursor")
     if not text:
         return None
     try:
@@ -343,13 +342,6 @@ def read_mark(column: Field[Any, Any], value: Any) -> Any:
     return column.to_python(value)
 
 
-def get_kind(field: Field[Any, Any]) -> Field[Any, Any]:
-    """The field itself, or what a generated one holds."""
-    if isinstance(field, GeneratedField):
-        return field.output_field  # type: ignore[return-value] # it has one
-    return field
-
-
 def get_column(model: type[Model], path: str) -> Field[Any, Any]:
     """The field that a path such as `pu_location__zone` leads to."""
     *relations, name = path.split("__")
@@ -361,7 +353,7 @@ def get_column(model: type[Model], path: str) -> Field[Any, Any]:
 
 
 def read_page_size(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
-    text = request.query_params.get("page_size", str(default))
+    text = get_single(request, "page_size", str(default))
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE_SIZE))):
         raise ValidationError({"page_size": f"a whole number from 1 to {MAX_PAGE_SIZE}"})
     size = int(text)
@@ -371,7 +363,7 @@ def read_page_size(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
 
 
 def read_count_mode(request: Request) -> str:
-    mode = request.query_params.get("count", "")
+    mode = get_single(request, "count")
     if mode and mode not in COUNT_MODES:
         raise ValidationError({"count": f"one of {', '.join(COUNT_MODES)}"})
     return mode

@@ -1,9 +1,9 @@
 """Rows that PostgreSQL writes as JSON: no object is made of them, and no number is rounded."""
 
-import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, cast
+from itertools import takewhile
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -19,7 +19,6 @@ from django.db.models import (
     TextField,
 )
 from psycopg import sql
-from rest_framework.renderers import JSONRenderer
 
 from config.api.errors import was_cancelled
 from config.api.pagination import (
@@ -32,21 +31,34 @@ from config.api.pagination import (
     fetch_rows,
     get_column,
 )
-from config.api.reading import limit_time
+from config.api.reading import ANSWER_BYTES, TimeLeft, execute_within, limit_time
 from config.api.streaming import INSTANT, inline_query
 
-LEAST_COUNT_SECONDS = 0.5
+# Of a question's time: for the look at rows that may be few, and what the page leaves to the count.
+LOOK_SHARE = 0.4
+COUNT_SHARE = 0.05
 FEW_ROWS = 10_000
-# In PostgreSQL's own order NULL is the largest, as in the pages after the first.
 FEW = sql.SQL(
     """
-    WITH few AS MATERIALIZED (SELECT * FROM ({keys}) AS matching (key, value)),
+    few AS MATERIALIZED (SELECT * FROM ({keys}) AS matching (key, value)),
     counted AS (SELECT count(*) AS count FROM few),
     page AS (SELECT key, value FROM few, counted WHERE count <= {most}
               ORDER BY value {direction}, key {direction} LIMIT {limit})
-    SELECT count, as_json, value, key
-      FROM counted LEFT JOIN page ON true LEFT JOIN ({rows}) AS shown (key, as_json) USING (key)
-     ORDER BY value {direction}, key {direction}
+    """
+)
+MANY = sql.SQL("counted AS (SELECT NULL AS count), page (key, value) AS ({keys})")
+# In PostgreSQL's own order NULL is the largest, as in the pages after the first. Rows beyond the
+# bytes that a page may have come without their JSON.
+PAGE = sql.SQL(
+    """
+    WITH {found},
+    written AS (
+        SELECT *, sum(octet_length(as_json)) OVER (
+                      ORDER BY value {direction}, key {direction}
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+          FROM page JOIN ({rows}) AS shown (key, as_json) USING (key))
+    SELECT count, CASE WHEN coalesce(bytes_before, 0) < {bytes} THEN as_json END, value, key
+      FROM counted LEFT JOIN written ON true ORDER BY value {direction}, key {direction}
     """
 )
 
@@ -95,16 +107,24 @@ def look_up(model: type[Model], path: str) -> F | Subquery[Any]:
 
 
 class JsonRowPagination(KeysetPagination):
-    """Pages of rows as JSON. The view's `list_columns()` names the columns with their paths."""
+    """Pages of rows as JSON. The view's `list_columns()` names the columns with their paths.
+
+    A page has less rows than were asked for where they hold more than ANSWER_BYTES.
+    """
 
     def fetch(self, queryset: QuerySet[Any], wanted: Wanted) -> tuple[Rows, Count]:
+        time_left = TimeLeft()
         can_be_few = wanted.cursor is None and wanted.count_mode in {"", "exact"}
         found = fetch_few(queryset, wanted, self.columns) if can_be_few else None
-        return found or fetch_many(queryset, wanted, self.columns)
+        return found or fetch_many(queryset, wanted, self.columns, time_left)
+
+    def frame(self, rows: Rows, size: int, *way: Any) -> Rows:
+        written = sum(1 for _ in takewhile(lambda row: row[0] is not None, rows))
+        return super().frame(rows, min(size, written) if rows else size, *way)
 
     def mark(self, row: Any, ordering: Ordering) -> list[Any]:
         _, value, key = row
-        return [ordering.shorten(value), key]
+        return [value, key]
 
     def get_paginated_response(self, data: Any) -> Any:
         return super().get_paginated_response([msgspec.Raw(row.encode()) for row, _, _ in data])
@@ -113,29 +133,49 @@ class JsonRowPagination(KeysetPagination):
 def fetch_few(
     queryset: QuerySet[Any], wanted: Wanted, columns: Mapping[str, str]
 ) -> tuple[Rows, Count] | None:
-    """The first page and the count in one look at the rows that match; None where they are many.
+    """The first page and the count in one look at the rows that match; None where they are many, or
+    where the look takes too long.
 
     To look twice at few rows costs as much as all the rest: those of a part of a long text have to
     be read, since the index finds too many.
     """
-    ordering, model = wanted.ordering, cast(Any, queryset.model)
-    keys = queryset.order_by().annotate(order=ordering.value).values_list("pk", "order")
-    rows = compile_rows(model, queryset.db, tuple(columns.items()))
-    with connections[queryset.db].cursor() as cursor:
-        cursor.execute(
-            FEW.format(
-                keys=inline_query(cursor, keys[: FEW_ROWS + 1]),
-                rows=rows,
-                direction=sql.SQL("ASC" if ordering.is_ascending else "DESC"),
-                most=sql.Literal(FEW_ROWS),
-                limit=sql.Literal(wanted.limit),
-            )
-        )
-        found = cursor.fetchall()
-    count = found[0][0]
-    if count > FEW_ROWS:
+    value = wanted.ordering.value
+    keys = queryset.order_by().annotate(order=value).values_list("pk", "order")[: FEW_ROWS + 1]
+    seconds = settings.QUERY_SECONDS * LOOK_SHARE
+    try:
+        count, rows = fetch_page(keys, wanted, columns, FEW, seconds)
+    except OperationalError as error:
+        if not was_cancelled(error):
+            raise
         return None
-    return [row for _, *row in found if row[0] is not None], (count, "exact")
+    return None if count > FEW_ROWS else (rows, (count, "exact"))
+
+
+def fetch_page(
+    keys: QuerySet[Any],
+    wanted: Wanted,
+    columns: Mapping[str, str],
+    form: sql.SQL,
+    seconds: float,
+) -> tuple[Any, Rows]:
+    """A count where the form has one, and the JSON, the value that is ordered by and the key of the
+    rows of these keys and values."""
+    direction = sql.SQL("ASC" if wanted.ordering.is_ascending else "DESC")
+    model: Any = keys.model
+    rows = compile_rows(model, keys.db, tuple(columns.items()))
+    with connections[keys.db].cursor() as cursor:
+        found = form.format(
+            keys=inline_query(cursor, keys),
+            most=sql.Literal(FEW_ROWS),
+            limit=sql.Literal(wanted.limit),
+            direction=direction,
+        )
+        page = PAGE.format(
+            found=found, rows=rows, direction=direction, bytes=sql.Literal(ANSWER_BYTES)
+        )
+        execute_within(cursor, page, seconds)
+        answer = cursor.fetchall()
+    return answer[0][0], [row for _, *row in answer if row[-1] is not None]
 
 
 @lru_cache(maxsize=256)
@@ -148,34 +188,26 @@ def compile_rows(model: Any, alias: str, columns: tuple[tuple[str, str], ...]) -
 
 
 def fetch_many(
-    queryset: QuerySet[Any], wanted: Wanted, columns: Mapping[str, str]
+    queryset: QuerySet[Any], wanted: Wanted, columns: Mapping[str, str], time_left: TimeLeft
 ) -> tuple[Rows, Count]:
     """The page, and the count in the time that it has left; where that is too short, the planner's
     estimate."""
-    started_at = time.monotonic()
-    rows = fetch_rows(queryset, wanted, lambda page: read_page(page, wanted.ordering, columns))
-    left = settings.QUERY_SECONDS - (time.monotonic() - started_at)
     mode = wanted.count_mode
+    for_count = 0 if mode == "none" else COUNT_SHARE
+
+    def read(page: QuerySet[Any]) -> Rows:
+        # First the keys alone: else whole rows are sorted, and by one process instead of several.
+        keys = page.annotate(order=wanted.ordering.value).values_list("pk", "order")
+        _, rows = fetch_page(keys, wanted, columns, MANY, time_left.measure(keep=for_count))
+        return rows
+
+    rows = fetch_rows(queryset, wanted, read)
     if mode == "none":
         return rows, (None, "none")
     try:
-        with limit_time(queryset.db, max(left, LEAST_COUNT_SECONDS)):
+        with limit_time(queryset.db, time_left.measure()):
             return rows, count_rows(queryset, mode)
     except OperationalError as error:
         if mode == "exact" or not was_cancelled(error):
             raise
         return rows, count_rows(queryset, "estimated")
-
-
-def read_page(page: QuerySet[Any], ordering: Ordering, columns: Mapping[str, str]) -> Rows:
-    # First the keys alone: else whole rows are sorted, and by one process instead of several.
-    found: QuerySet[Any] = page.model.objects.using(page.db).filter(pk__in=page.values("pk"))
-    rows = write_rows(found, columns).values_list("as_json", ordering.column, "pk")
-    return list(rows.order_by(*page.query.order_by))
-
-
-class RawJSONRenderer(JSONRenderer):
-    """JSON of which parts are written already."""
-
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        return b"" if data is None else msgspec.json.encode(data, enc_hook=str)

@@ -13,13 +13,13 @@ from django.db.models import (
     F,
     Field,
     ForeignKey,
-    GeneratedField,
     JSONField,
     QuerySet,
     TextField,
 )
 from psycopg import sql
 
+from config.api.filtersets import get_kind
 from config.api.streaming import INSTANT, inline_query, join_blocks
 
 # What stands for a column, by the first of its field's types that is named.
@@ -125,11 +125,7 @@ def compose_statement(
 def find_field(rows: QuerySet[Any], source: str) -> Field[Any, Any]:
     """The type of the values of a column or of an annotation."""
     field: Field[Any, Any] = F(source).resolve_expression(rows.all().query).output_field
-    if isinstance(field, ForeignKey):
-        return field.target_field
-    if isinstance(field, GeneratedField) and field.output_field:
-        return field.output_field
-    return field
+    return field.target_field if isinstance(field, ForeignKey) else get_kind(field)
 
 
 def write_cell(name: str, field: Field[Any, Any], form: Form) -> sql.Composed:

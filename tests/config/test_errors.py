@@ -69,6 +69,14 @@ def test_query_that_takes_too_long_is_a_503_with_advice(view: type[APIView], adv
     }
 
 
+def test_query_that_is_too_large_is_a_503_with_advice() -> None:
+    response = ask(AskingView, statement="SELECT repeat('four', 1 << 28)")
+
+    [error] = response.data["errors"]
+    assert (response.status_code, error["code"]) == (503, "query_too_large")
+    assert error["detail"].endswith("Narrow it by a filter.")
+
+
 @pytest.mark.parametrize("view", [AskingView, CopyingView])
 def test_next_query_of_the_connection_is_answered(view: type[APIView]) -> None:
     ask(view)

@@ -1,8 +1,6 @@
 """Pages hold every row once, by any column, in both directions."""
 
 import itertools
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
@@ -11,6 +9,7 @@ from rest_framework.test import APIClient
 from config.api import pagination
 from imports.models import Import
 from tests.factories.imports import ImportFactory
+from tests.walking import relative, walk
 
 pytestmark = pytest.mark.django_db
 
@@ -30,21 +29,6 @@ def records() -> list[Import]:
     ]
 
 
-def walk(api: APIClient, url: str, link: str) -> list[list[int]]:
-    pages: list[list[int]] = []
-    while url:
-        assert len(pages) < 100, "the walk does not end"
-        page: dict[str, Any] = api.get(url).json()
-        pages.append([row["id"] for row in page["results"]])
-        url = relative(page[link])
-    return pages
-
-
-def relative(url: str | None) -> str:
-    parts = urlsplit(url or "")
-    return f"{parts.path}?{parts.query}" if url else ""
-
-
 @pytest.mark.parametrize("ordering", ORDERINGS)
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 16, 17, 18])
 def test_walk_onward_finds_every_row_in_postgresql_s_order(
@@ -53,7 +37,7 @@ def test_walk_onward_finds_every_row_in_postgresql_s_order(
     sign = "-" if ordering.startswith("-") else ""
     expected = list(Import.objects.order_by(ordering, f"{sign}id").values_list("id", flat=True))
 
-    pages = walk(api, f"/api/v1/imports/?ordering={ordering}&page_size={size}", "next")
+    pages, _ = walk(api, f"/api/v1/imports/?ordering={ordering}&page_size={size}", "next")
 
     assert list(itertools.chain(*pages)) == expected
     assert all(len(page) == size for page in pages[:-1])
@@ -65,12 +49,9 @@ def test_walk_back_from_the_last_page_finds_every_row(
     api: APIClient, records: list[Import], ordering: str, size: int
 ) -> None:
     onward = f"/api/v1/imports/?ordering={ordering}&page_size={size}"
-    pages = walk(api, onward, "next")
-    last = onward
-    for _ in pages[1:]:
-        last = relative(api.get(last).json()["next"])
+    pages, last = walk(api, onward, "next")
 
-    back = walk(api, last, "previous")
+    back, _ = walk(api, last, "previous")
 
     assert sorted(itertools.chain(*back)) == sorted(itertools.chain(*pages))
     assert [row for page in reversed(back) for row in page] == list(itertools.chain(*pages))

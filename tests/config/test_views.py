@@ -34,7 +34,7 @@ def test_alive_needs_no_database(client: Client) -> None:
     assert client.get("/healthz").json() == {"status": "alive"}
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "reader"])
 def test_ready_tells_each_part(client: Client) -> None:
     response = client.get("/readyz")
 
@@ -42,13 +42,14 @@ def test_ready_tells_each_part(client: Client) -> None:
     assert response.json() == {
         "status": "degraded",  # no worker runs here
         "database": "up",
+        "reader": "up",
         "redis": "up",
         "workers": 0,
         "payload_workers": 0,
     }
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "reader"])
 def test_ready_without_redis_still_takes_requests(client: Client, settings: Settings) -> None:
     gone = {"URL": "unix:///nowhere/redis.sock?db=0"}
     settings.RQ_QUEUES = dict.fromkeys(("imports", "payloads"), gone)
@@ -57,6 +58,19 @@ def test_ready_without_redis_still_takes_requests(client: Client, settings: Sett
 
     assert response.status_code == 200
     assert response.json()["redis"] == "down"
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "reader"])
+def test_ready_tells_where_the_explorer_cannot_read(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("REVOKE SELECT ON explorer_taxizone FROM catchment_reader")
+    try:
+        response = client.get("/readyz")
+    finally:
+        call_command("make_reader")
+
+    assert response.status_code == 200
+    assert (response.json()["status"], response.json()["reader"]) == ("degraded", "down")
 
 
 def test_ready_without_the_database_is_a_503(

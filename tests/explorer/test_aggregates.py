@@ -1,7 +1,7 @@
 """Figures of groups, beside those that Python computes of the same rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import isclose
@@ -33,7 +33,7 @@ COLUMNS = [(name, column.name) for name, table in TABLES.items() for column in t
 TIMES = [("games", name) for name in list_columns(GAMES, buckets=("year", "month", "day"))]
 TIMES += [("trips", name) for name in list_columns(TRIPS, buckets=("year", "month", "day", "hour"))]
 COMPARISONS = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "exact": eq}
-EXACT = {"count", "distinct", "sum", "min", "max"}
+EXACT = {"count", "distinct", "sum", "min", "max", "median"}
 
 FIGURES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "count": len,
@@ -42,7 +42,7 @@ FIGURES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "min": lambda values: min(values, default=None),
     "max": lambda values: max(values, default=None),
     "avg": lambda values: sum(map(Fraction, values)) / len(values) if values else None,
-    "median": lambda values: median(map(Fraction, values)) if values else None,
+    "median": lambda values: median(map(Decimal, values)) if values else None,
     "stddev": lambda values: stdev(map(Fraction, values)) if len(values) > 1 else None,
 }
 
@@ -277,6 +277,21 @@ def test_having_compares_with_a_time_of_day(api: APIClient, rows: Rows) -> None:
 
     assert {tuple(group.values())[:2] for group in found} == {
         key for key, value in latest.items() if value > bound
+    }
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_having_compares_with_a_whole_day(api: APIClient, rows: Rows, comparison: str) -> None:
+    days = {trip["pickup_datetime"].date() for trip in rows["trips"]}
+    day = sorted(days)[len(days) // 2] if days else datetime(2024, 1, 5, tzinfo=UTC).date()
+    groups = group_rows(rows["trips"], ["pu_location_id"])
+    latest = {key: compute("max:pickup_datetime", some) for key, some in groups.items()}
+    having = f"max:pickup_datetime__{comparison}:{day}"
+
+    found = ask(api, "trips/aggregate", group_by="pu_location_id", having=having)["results"]
+
+    assert {(group["pu_location_id"],) for group in found} == {
+        key for key, value in latest.items() if COMPARISONS[comparison](value.date(), day)
     }
 
 

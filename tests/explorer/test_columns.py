@@ -11,8 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from config.api.fields import NumericField
-from config.api.filtersets import ColumnFilterSet
-from config.api.pagination import get_kind
+from config.api.filtersets import ColumnFilterSet, get_kind
 from config.api.reading import READER
 from explorer.filtersets import GameFilterSet, TripFilterSet, ZoneFilterSet, ZoneTripsFilterSet
 from explorer.models import Game, TaxiZone, Trip

@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.db.models import F
@@ -19,6 +18,7 @@ from tests.explorer.conftest import Commit
 from tests.explorer.trips import PICKUP, import_trips
 from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.imports import ImportFactory
+from tests.walking import walk
 
 pytestmark = pytest.mark.django_db(databases=["default", READER])
 
@@ -85,23 +85,6 @@ def make_trips() -> None:
 def _rows(commit: Commit) -> None:
     commit(make_games)
     commit(make_trips)
-
-
-def relative(url: str | None) -> str:
-    parts = urlsplit(url or "")
-    return f"{parts.path}?{parts.query}" if url else ""
-
-
-def walk(api: APIClient, url: str, link: str) -> tuple[list[list[int]], str]:
-    """The keys of the pages, and the address of the last one."""
-    pages: list[list[int]] = []
-    last = url
-    while url:
-        assert len(pages) < 20, "the walk does not end"
-        page = api.get(url).json()
-        pages.append([next(iter(row.values())) for row in page["results"]])
-        last, url = url, relative(page[link])
-    return pages, last
 
 
 def list_keys(table: Table, column: str, *, descending: bool) -> list[int]:

@@ -18,6 +18,7 @@ AGGREGATE = [
     ("group_by", "release_date:hour"),
     ("group_by", "release_date:week"),
     ("group_by", "release_date:"),
+    ("group_by", "windows:"),
     ("group_by", "genres_list"),
     ("metrics", "avg"),
     ("metrics", "price"),
@@ -124,3 +125,33 @@ def test_column_must_be_named(api: APIClient, path: str, parameter: str) -> None
     response = api.get(f"/api/v1/{path}")
 
     assert (response.status_code, response.json()["errors"][0]["attr"]) == (400, parameter)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "games/?page_size=1&page_size=2",
+        "games/?count=none&count=exact",
+        "games/?ordering=name&ordering=price",
+        "games/?cursor=a&cursor=b",
+        "games/aggregate/?limit=1&limit=2",
+        "games/histogram/?field=price&field=positive",
+        "games/histogram/?field=price&bins=1&bins=2",
+        "zones/?geometry=none&geometry=full",
+    ],
+)
+def test_parameter_of_one_value_is_given_once(api: APIClient, path: str) -> None:
+    response = api.get(f"/api/v1/{path}")
+
+    [error] = response.json()["errors"]
+    parameter = path.rpartition("&")[2].partition("=")[0]
+    assert (response.status_code, error["attr"]) == (400, parameter)
+    assert error["detail"] == "given more than once"
+
+
+@pytest.mark.parametrize("parameter", ["name", "price__gte", "page_size", "ordering", "count"])
+def test_one_row_is_not_filtered(api: APIClient, parameter: str) -> None:
+    response = api.get(f"/api/v1/games/10/?{parameter}=1")
+
+    assert response.json()["errors"][0]["attr"] == parameter
+    assert response.status_code == 400

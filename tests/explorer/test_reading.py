@@ -138,6 +138,9 @@ def test_other_tables_are_not_read(table: str) -> None:
         "COPY (SELECT 1) TO '/tmp/mine'",
         "SELECT pg_read_file('/etc/passwd')",
         "SELECT pg_terminate_backend(0), pg_reload_conf()",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'mine')",
     ],
 )
 def test_nothing_is_written_where_transactions_may_write(statement: str) -> None:
@@ -188,6 +191,12 @@ def test_role_is_made_once(role: str) -> None:
             "REVOKE CREATE, TEMP",
         ),
         ("REVOKE SELECT ON explorer_trip FROM {}", "GRANT SELECT"),
+        ("ALTER ROLE {} SET search_path = nowhere", "ALTER ROLE"),
+        (
+            "DO $do$ BEGIN EXECUTE 'ALTER ROLE ' || $${}$$ || ' IN DATABASE '"
+            " || quote_ident(current_database()) || ' SET datestyle = german'; END $do$",
+            "ALTER ROLE",
+        ),
     ],
 )
 def test_what_was_changed_is_mended(role: str, change: str, mend: str) -> None:
@@ -229,14 +238,28 @@ def test_without_a_role_of_its_own_nothing_is_done(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "statement",
-    ["ALTER ROLE {} SUPERUSER", "CREATE TABLE mine (); ALTER TABLE mine OWNER TO {}"],
+    ("statement", "fault"),
+    [
+        ("ALTER ROLE {} SUPERUSER", "is a superuser"),
+        ("CREATE TABLE mine (); ALTER TABLE mine OWNER TO {}", "owns table mine"),
+        ("SELECT lo_create(4711); ALTER LARGE OBJECT 4711 OWNER TO {}", "owns large object 4711"),
+    ],
 )
-def test_role_of_another_purpose_is_refused(role: str, statement: str) -> None:
+def test_role_of_another_purpose_is_refused(role: str, statement: str, fault: str) -> None:
     tell()
     run(statement.format(f'"{role}"'))
 
-    with pytest.raises(CommandError, match="name another role"):
+    with pytest.raises(CommandError, match=rf"{fault}.*name another role"):
+        tell()
+
+
+def test_role_cannot_lead_its_own_sessions_astray() -> None:
+    run("SET default_transaction_read_only = off", alias=READER)
+    run("ALTER ROLE CURRENT_USER SET search_path = nowhere", alias=READER)
+    connections[READER].close()
+    try:
+        assert Trip.objects.using(READER).count() == 0
+    finally:
         tell()
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from config.api.reading import READER
 from explorer.views import TableViewSet
 
-pytestmark = pytest.mark.django_db(databases=["default", READER])
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", READER])
 
 QUESTIONS = [
     ("explorer_game", "games/"),
@@ -30,8 +31,9 @@ QUESTIONS = [
 
 
 @pytest.fixture(autouse=True)
-def _soon() -> Iterator[None]:
+def _soon(settings: Settings) -> Iterator[None]:
     """The reader's queries are cancelled before long."""
+    settings.QUERY_SECONDS = 0.2
     with connections[READER].cursor() as cursor:
         cursor.execute("SET statement_timeout = '200ms'")
     yield
@@ -42,12 +44,11 @@ def _soon() -> Iterator[None]:
 def test_question_that_takes_too_long_is_a_503_with_advice(
     api: APIClient, table: str, question: str
 ) -> None:
-    with connection.cursor() as cursor:  # the test's own transaction holds it until its end
-        cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-
     api.raise_request_exception = False
 
-    response = api.get(f"/api/v1/{question}")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        response = api.get(f"/api/v1/{question}")
 
     [error] = response.json()["errors"]
     assert (response.status_code, error["code"]) == (503, "query_too_slow")

@@ -7,7 +7,6 @@ from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
@@ -23,6 +22,7 @@ from explorer.models import Trip
 from explorer.tables import TRIPS
 from tests.explorer.conftest import Commit
 from tests.explorer.trips import PICKUP, import_trips
+from tests.walking import walk
 
 pytestmark = pytest.mark.django_db(databases=["default", READER])
 
@@ -51,21 +51,6 @@ def trips(commit: Commit) -> list[Trip]:
         for text, zone in zip(DIGITS, zones, strict=True)
     ]
     return commit(lambda: import_trips(*rows) + import_trips(*rows[:5]) + import_trips(*amounts))
-
-
-def walk(api: APIClient, url: str, link: str) -> list[list[int]]:
-    pages: list[list[int]] = []
-    while url:
-        assert len(pages) < 100, "the walk does not end"
-        page = api.get(url).json()
-        pages.append([row["id"] for row in page["results"]])
-        url = relative(page[link])
-    return pages
-
-
-def relative(url: str | None) -> str:
-    parts = urlsplit(url or "")
-    return f"{parts.path}?{parts.query}" if url else ""
 
 
 def read_export(api: APIClient, query: str = "") -> tuple[FileResponse, bytes]:
@@ -147,11 +132,8 @@ def test_walk_finds_every_trip_once_in_both_directions(
     expected = list(ordered.values_list("id", flat=True))
     onward = f"{URL}?ordering={sign}{column}&page_size={size}"
 
-    pages = walk(api, onward, "next")
-    last = onward
-    for _ in pages[1:]:
-        last = relative(api.get(last).json()["next"])
-    back = walk(api, last, "previous")
+    pages, last = walk(api, onward, "next")
+    back, _ = walk(api, last, "previous")
 
     assert list(chain(*pages)) == expected
     assert list(chain(*reversed(back))) == expected
