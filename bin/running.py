@@ -164,7 +164,19 @@ def serve(workshop: Workshop, port: int) -> None:
     for name in ("worker", "worker-2"):
         supervisor.keep_running(workshop.program(name, *worker_command(python, "imports")))
     start_drainers(workshop)
+    send_samples(workshop, port)
     say_where_to_look(port)
+
+
+def send_samples(workshop: Workshop, port: int) -> None:
+    """Where there is nothing yet; a server that lets nobody send goes without them."""
+    started_at = time.monotonic()
+    site = f"http://127.0.0.1:{port}"
+    command = (workshop.python, "manage.py", "send_samples", "--url", site)
+    program = workshop.program("send_samples", *command)
+    is_sent = workshop.supervisor.run(program) == 0
+    took = f"{time.monotonic() - started_at:.1f} s" if is_sent else f"none, see {program.log}"
+    say(f"Sample fixes and payloads ... {took}")
 
 
 def start_drainers(workshop: Workshop) -> tuple[Child, Child]:

@@ -130,6 +130,7 @@ def test_newcomer_sees_the_sample_and_what_dies_comes_back(site: Site) -> None:
     began = time.monotonic()
     site.start()
     site.wait_for(lambda: site.count_points() == 200, seconds=60)
+    site.wait_for(lambda: site.log.read_text().count("Ctrl-C stops everything") == 2, seconds=60)
     print(f"second start: {time.monotonic() - began:.1f} s")
     assert site.log.read_text().count("created the user") == 1
     assert site.stop() == 0

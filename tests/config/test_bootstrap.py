@@ -56,7 +56,7 @@ def test_role_that_only_reads_is_made(capsys: pytest.CaptureFixture[str]) -> Non
 def test_bundled_sample_is_imported_where_there_is_nothing_yet() -> None:
     call_command("bootstrap")
 
-    record = Import.objects.get()
+    record = Import.objects.get(dataset="footprints")
     assert record.url == SAMPLE.resolve().as_uri()
     assert (record.status, record.rows_loaded, record.rows_rejected) == ("finished", 200, 0)
 

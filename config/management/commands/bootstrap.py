@@ -7,14 +7,20 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from footprints.models import Footprint
 from imports.choices import ACTIVE
-from imports.jobs import create_import, kick_import, name_source, run_import
+from imports.datasets import datasets
+from imports.jobs import create_import, create_upload, kick_import, name_source, run_import
 from imports.models import Import
 
+# Rows of the generated samples.
+TABLES = {"games": 2_000, "trips": 5_000}
+SAMPLE_SEED = 1
+SAMPLE_BAD = 0.005  # the share of rows that are refused, so that there are reasons to see
 SAMPLE = Path(settings.BASE_DIR) / "footprints" / "sample" / "footprints.csv"
 
 
@@ -22,13 +28,16 @@ class Command(BaseCommand):
     help = (
         "Makes the role that only reads, and the admin user where there is none; queues the import"
         " of FOOTPRINTS_SOURCE, or without one imports the bundled sample where there are no"
-        " footprints yet."
+        " footprints yet, and generated games and trips where nothing was ever imported."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("make_reader", stdout=self.stdout)
         self._create_admin()
+        is_new = not settings.FOOTPRINTS_SOURCE and not Import.objects.exists()
         self._load_footprints()
+        if is_new:
+            self._load_tables()
 
     def _create_admin(self) -> None:
         users = get_user_model().objects
@@ -48,6 +57,14 @@ class Command(BaseCommand):
             record = create_import("footprints", str(SAMPLE))
             run_import(record.pk)  # here and now: whoever looks first shall see something
             self.stdout.write(f"imported the bundled sample as import {record.pk}")
+
+    def _load_tables(self) -> None:
+        for name, rows in TABLES.items():
+            blocks = datasets[name].write_sample(rows, seed=SAMPLE_SEED, bad=SAMPLE_BAD)
+            file = ContentFile(b"".join(blocks), name=f"sample-{name}.csv")
+            record = create_upload(name, file)
+            run_import(record.pk)
+            self.stdout.write(f"imported {rows:,} generated {name} as import {record.pk}")
 
     def _queue(self, source: str) -> None:
         if Import.objects.filter(url=name_source(source), status__in=ACTIVE).exists():
