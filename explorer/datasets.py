@@ -79,6 +79,7 @@ register(
         discard=discard_games,
         write_sample=write_games,
         is_merged=True,
+        is_upserted=True,
         is_ordered=True,
     )
 )

@@ -17,6 +17,7 @@ class ImportFilterSet(ColumnFilterSet):
             "lease_expires_at",
             "claimed_chunks",
             "barren_claims",
+            "is_whole",
         }
     )
 

@@ -192,7 +192,10 @@ def _delete(import_id: int) -> bool:
         staging = name_staging(record)
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging.table))
         if record.status == Status.FINISHED:
-            find_dataset(record.dataset).discard(cursor.cursor, staging)
+            dataset = find_dataset(record.dataset)
+            dataset.discard(cursor.cursor, staging)
+            if dataset.is_merged:
+                Import.objects.doubt_others(record)
         record.delete()
         return True
 

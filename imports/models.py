@@ -55,6 +55,12 @@ class ImportQuerySet(models.QuerySet["Import"]):
         ids = seen.order_by("pk").values_list("pk", flat=True)
         return sha256(",".join(map(str, ids)).encode()).hexdigest()
 
+    def doubt_others(self, record: "Import") -> None:
+        """Notes that rows which other imports of the dataset had too may have gone with this one's.
+        Those that are still at work had perhaps merged their rows before."""
+        others = self.filter(dataset=record.dataset, is_whole=True).exclude(pk=record.pk)
+        others.update(is_whole=False)
+
     def requeue(self, import_id: int, status: str) -> bool:
         """Lets an import that ended with `status` run again; False where it did not."""
         return bool(
@@ -138,6 +144,10 @@ class Import(models.Model):
     )
     replaced_at = models.DateTimeField(
         null=True, blank=True, help_text="stays when the import that took its place is deleted"
+    )
+    is_whole = models.BooleanField(
+        default=True,
+        help_text="false once another import may have changed its rows, or taken them along",
     )
 
     bytes_done = models.BigIntegerField(default=0)

@@ -69,6 +69,8 @@ def _move(connection: Connection, lease: Lease, dataset: Dataset, ledger: Ledger
             return
         replaced = () if dataset.is_merged else _find_replaced(cursor, lease)
         rows_added = dataset.publish(cursor, staging, [dataset.staging(old) for old in replaced])
+        if dataset.is_upserted:
+            _doubt_others(cursor, lease)
         # Held only now, so that the heartbeat goes on beating while rows are merged.
         hold_import(cursor, lease)
         cursor.execute(
@@ -90,13 +92,14 @@ def _move(connection: Connection, lease: Lease, dataset: Dataset, ledger: Ledger
 
 def end_unchanged(cursor: psycopg.Cursor[Any], lease: Lease) -> bool:
     """Ends an import as `unchanged` where its version of the URL is seen already, by a strong ETag,
-    and it is not forced. Raises LeaseLost."""
+    with all its rows as they came, and it is not forced. Raises LeaseLost."""
     cursor.execute(
         """
         SELECT old.id FROM imports_import AS old
           JOIN imports_import AS new USING (dataset, url, etag)
          WHERE new.id = %s AND NOT new.force AND etag <> '' AND etag NOT LIKE 'W/%%'
            AND old.id <> new.id AND old.status = 'finished' AND old.replaced_at IS NULL
+           AND old.is_whole
          ORDER BY old.id LIMIT 1
         """,
         [lease.import_id],
@@ -107,6 +110,18 @@ def end_unchanged(cursor: psycopg.Cursor[Any], lease: Lease) -> bool:
     values = {"status": "unchanged", "same_as_id": same[0], "rows_loaded": 0}
     end_import(cursor.connection, lease, values)
     return True
+
+
+def _doubt_others(cursor: psycopg.Cursor[Any], lease: Lease) -> None:
+    """Notes that rows of the dataset's other imports may have got other values."""
+    cursor.execute(
+        """
+        UPDATE imports_import AS old SET is_whole = false FROM imports_import AS new
+         WHERE new.id = %s AND old.dataset = new.dataset AND old.id <> new.id
+           AND old.status = 'finished' AND old.is_whole
+        """,
+        [lease.import_id],
+    )
 
 
 def _find_replaced(cursor: psycopg.Cursor[Any], lease: Lease) -> Sequence[int]:

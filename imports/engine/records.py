@@ -137,7 +137,8 @@ class Dataset:
     twice. `publish(cursor, staging, replaced)` moves its rows to `table`, takes the place of the
     rows of `replaced` imports, and returns how many rows are new, or None for all; afterwards
     nothing is left in the schema of staging tables. Where `is_merged`, rows are told by a natural
-    key and may belong to several imports: a forced import replaces none of them.
+    key and may belong to several imports: a forced import replaces none of them. Where
+    `is_upserted`, they also have the values of whichever import came last.
     `discard(cursor, staging)` removes the rows of an import that was published.
     Where `is_ordered`, rows come into the staging table in the order of the file.
     `write_sample(rows, seed=…, bad=…)` yields a generated file of the dataset's form, as bytes.
@@ -156,6 +157,7 @@ class Dataset:
     record_cap_bytes: int = MIB
     time_zone: str = "UTC"
     is_merged: bool = False
+    is_upserted: bool = False
     is_ordered: bool = False
 
     def staging(self, import_id: int) -> Staging:

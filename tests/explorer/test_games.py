@@ -14,7 +14,7 @@ from explorer.models import Game
 from imports.choices import Status
 from imports.datasets import datasets
 from imports.engine import cutting
-from imports.jobs import delete_import
+from imports.jobs import create_import, delete_import, run_import
 from imports.models import Import
 from tests.explorer.loaded import load, read_date, read_games
 from tests.explorer.test_game_samples import find_faults
@@ -230,6 +230,72 @@ def test_deleted_import_takes_the_games_whose_values_it_brought(tmp_path: Path) 
 
     assert tell_names() == {1: "Arba"}
     assert not Import.objects.filter(pk=second.pk).exists()
+
+
+def reload(file: Path) -> Import:
+    """An import of a file that stands there as it did."""
+    record = create_import("games", str(file))
+    run_import(record.pk)
+    record.refresh_from_db()
+    return record
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> tuple[Path, Path]:
+    """Two files that have one game in common, with other values."""
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_bytes(write_games_file({"AppID": "1"}, {"AppID": "2", "Name": "old"}))
+    second.write_bytes(write_games_file({"AppID": "2", "Name": "new"}, {"AppID": "3"}))
+    return first, second
+
+
+def test_file_comes_again_after_another_was_deleted_that_shared_its_games(
+    two_files: tuple[Path, Path],
+) -> None:
+    first, second = two_files
+    reload(first)
+    assert delete_import(reload(second).pk)
+
+    assert reload(first).status == Status.FINISHED
+
+    assert tell_names() == {1: "Arba", 2: "old"}
+    assert reload(first).status == Status.UNCHANGED
+
+
+def test_file_comes_again_after_another_changed_its_games(two_files: tuple[Path, Path]) -> None:
+    first, second = two_files
+    reload(first)
+    assert reload(second).status == Status.FINISHED
+
+    record = reload(first)
+
+    assert (record.status, record.rows_added) == (Status.FINISHED, 0)
+    assert tell_names() == {1: "Arba", 2: "old", 3: "Arba"}
+
+
+def test_file_that_came_last_is_unchanged_however_many_came_before(
+    two_files: tuple[Path, Path],
+) -> None:
+    first, second = two_files
+    reload(first)
+    last = reload(second)
+
+    record = reload(second)
+
+    assert (record.status, record.same_as) == (Status.UNCHANGED, last)
+    assert reload(second).status == Status.UNCHANGED
+
+
+def test_import_that_brought_nothing_into_the_table_leaves_the_others_whole(
+    two_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, _ = two_files
+    kept = reload(first)
+    failed = load("games", tmp_path, b"no,header\n")
+    assert delete_import(failed.pk)
+    assert delete_import(reload(first).pk)
+
+    assert reload(first).same_as == kept
 
 
 # Rows that are refused

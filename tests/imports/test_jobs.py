@@ -311,6 +311,34 @@ def test_deleted_import_of_footprints_goes_with_what_it_was_first_to_bring(
     assert sorted(Footprint.objects.values_list("org_id", flat=True)) == [3, 4]
 
 
+def test_file_of_footprints_comes_again_after_the_first_to_bring_them_was_deleted(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_bytes(write_file(write_square(n) for n in range(3)))
+    second.write_bytes(write_file(write_square(n) for n in range(5)))
+    brought_first = load(first, "footprints")
+    load(second, "footprints")
+    assert load(second, "footprints").status == Status.UNCHANGED
+    assert delete_import(brought_first.pk)
+
+    record = load(second, "footprints")
+
+    assert (record.status, record.rows_added) == (Status.FINISHED, 3)
+    assert sorted(Footprint.objects.values_list("org_id", flat=True)) == [0, 1, 2, 3, 4]
+    assert load(second, "footprints").status == Status.UNCHANGED
+
+
+def test_deleting_an_import_of_trips_leaves_the_others_whole(trips: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_bytes(b"".join(write_trips(10, seed=3)))
+    first = load(trips)
+
+    assert delete_import(load(other).pk)
+
+    assert load(trips).same_as == first
+
+
 def test_deleted_import_that_failed_goes_with_its_staging_table(
     trips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
