@@ -46,7 +46,7 @@ def create_staging(cursor: Cursor[Any], staging: Staging) -> None:
                 ADD COLUMN place bigint GENERATED ALWAYS AS IDENTITY,
                 DROP COLUMN release_date,
                 ADD COLUMN release_date date
-                    GENERATED ALWAYS AS (explorer_read_release(release_date_text)) STORED
+                    GENERATED ALWAYS AS (public.explorer_read_release(release_date_text)) STORED
             """
         ).format(table=staging.table)
     )

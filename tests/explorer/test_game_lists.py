@@ -1,10 +1,14 @@
 """What is read out of a game's texts: its date, and the elements of its lists."""
 
+import ast
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from explorer.models import Game
 from tests.explorer.loaded import load
@@ -13,6 +17,7 @@ from tests.factories.explorer import GameFactory
 
 pytestmark = pytest.mark.django_db
 
+Spelling = Callable[[str], str]
 REFUSED_DATES = [
     ("Feb 30, 2020", "out_of_range"),
     ("Feb 29, 2021", "out_of_range"),
@@ -39,6 +44,18 @@ REFUSED_DATES = [
     ("2021", "invalid_value"),
     ("Coming soon", "invalid_value"),
 ]
+
+
+def spell_by_numbers(text: str) -> str:
+    """A literal whose characters are escaped in all the ways that there are."""
+    forms = ("\\{:03o}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}")
+    ends = (0o377, 0xFF, 0xFFFF, 0x10FFFF)
+    spelled = (
+        next(form.format(ord(letter)) for form, end in choices if ord(letter) <= end)
+        for place, letter in enumerate(text)
+        for choices in [list(zip(forms, ends, strict=True))[place % 4 :]]
+    )
+    return f'"{"".join(spelled)}"'
 
 
 def make_game(**texts: str | None) -> Game:
@@ -123,6 +140,23 @@ def test_date_that_is_none_is_refused_by_its_column(tmp_path: Path) -> None:
         (" One , Two ", ["One", "Two"]),
         (",,One,,Two,", ["One", "Two"]),
         (",", []),
+        (" ", []),
+        (", Inc.", ["Inc."]),
+        (" ,\t, Inc.,One", ["Inc.", "One"]),
+        ("One,, Inc.", ["One", "Inc."]),
+        ("Foo, GmbH & Co. KG,Bar", ["Foo, GmbH & Co. KG", "Bar"]),
+        ("Foo, GmbH&Co.KG", ["Foo, GmbH&Co.KG"]),
+        ("Foo, GmbH & Co. KGaA", ["Foo, GmbH & Co. KGaA"]),
+        ("Foo, AG & Co.", ["Foo, AG & Co."]),
+        ("Foo, Co., Ltd,Bar", ["Foo, Co., Ltd", "Bar"]),
+        ("Foo, Co. Ltd", ["Foo, Co. Ltd"]),
+        ("Foo, Pty Ltd,Bar, Pty. Ltd.", ["Foo, Pty Ltd", "Bar, Pty. Ltd."]),
+        ("Foo, Pte. Ltd.", ["Foo, Pte. Ltd."]),
+        ("Foo, S.A. de C.V.,Bar", ["Foo, S.A. de C.V.", "Bar"]),
+        ("Foo, SA de CV", ["Foo, SA de CV"]),
+        ("Foo, S. de R.L. de C.V.", ["Foo, S. de R.L. de C.V."]),
+        ("Foo, K.K.", ["Foo, K.K."]),
+        ("Foo,Co. Ltd Games", ["Foo", "Co. Ltd Games"]),
         (None, None),
     ],
 )
@@ -142,7 +176,23 @@ def test_companies_keep_their_suffixes(
         ("['Chinese, Simplified']", ["Chinese, Simplified"]),
         (" ['English' ,'Czech'] ", ["English", "Czech"]),
         ("['English', 'Czech', 'English']", ["English", "Czech"]),
+        (
+            r"['a\nb\r\t\x41\u00e9\U0001F98A\101\7\
+']",
+            ["a\nb\r\tAé🦊A\x07"],
+        ),
+        (r"['\a\b\f\v', 'caf\xe9', '\xe9']", ["\a\b\f\v", "café", "é"]),
+        (r"['\q', '\8', '\ ']", [r"\q", r"\8", "\\ "]),
+        # What Python cannot read, or PostgreSQL cannot store, stays as it is written.
+        (
+            r"['\x4', '\u00', '\UFFFFFFFF', '\U00110000', '\N{BULLET}']",
+            [r"\x4", r"\u00", r"\UFFFFFFFF", r"\U00110000", r"\N{BULLET}"],
+        ),
+        (r"['\x00', '\0', '\u0000', '\ud83d\ude00']", [r"\x00", r"\0", r"\u0000", r"\ud83d\ude00"]),
         ("[]", []),
+        (" [ ] ", []),
+        (",", []),
+        (" ", []),
         ("English,Czech , English", ["English", "Czech"]),
         (None, None),
     ],
@@ -151,6 +201,24 @@ def test_languages_are_read_as_python_writes_them(
     text: str | None, languages: list[str] | None
 ) -> None:
     assert make_game(supported_languages=text).supported_languages_list == languages
+
+
+SPELLINGS = st.sampled_from((repr, ascii, spell_by_numbers))
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(exclude_categories=["Cs"], min_codepoint=1)), SPELLINGS)
+    )
+)
+def test_languages_are_those_that_python_reads(pairs: list[tuple[str, Spelling]]) -> None:
+    written = f"[{', '.join(spell(text) for text, spell in pairs)}]"
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT explorer_read_literals(%s)", [written])
+        [(languages,)] = cursor.fetchall()
+
+    assert languages == list(dict.fromkeys(ast.literal_eval(written)))
 
 
 @pytest.mark.parametrize("column", ["categories", "genres", "tags"])
@@ -163,6 +231,8 @@ def test_languages_are_read_as_python_writes_them(
         (" Free to Play ,,Action,", ["Free to Play", "Action"]),
         ("Indie,indie,Indie", ["Indie", "indie"]),
         (" , ", []),
+        (" ", []),
+        (",", []),
         (None, None),
     ],
 )
