@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -25,6 +25,8 @@ INTEGER: Final = re.compile("[0-9]{1,10}", re.ASCII)
 SHOWN_CHARACTERS: Final = 40
 LOCK: Final = "LOCK TABLE explorer_taxizone IN SHARE ROW EXCLUSIVE MODE"
 FIELDS: Final = ("zone", "borough", "service_zone", "geometry")
+# As names are folded.
+READ_NAMES: Final = frozenset({"locationid", "zone", "borough", "servicezone"})
 
 
 class ZonesError(ValueError):
@@ -109,6 +111,7 @@ def _read_source(source: Source) -> bytes:
 
 def read_zones(data: bytes) -> list[Zone]:
     """The zones of the city's GeoJSON, or of its lookup CSV. Raises ZonesError."""
+    _check_encoding(data)
     data = data.removeprefix(codecs.BOM_UTF8)
     start = data.lstrip()[:1]
     if not start:
@@ -141,6 +144,12 @@ def store_zones(zones: Sequence[Zone]) -> Outcome:
 
 
 # Entries
+
+
+def _check_encoding(data: bytes) -> None:
+    """Of a letter's two bytes in UTF-16 one is NUL, which no text of zones has."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
+        raise ZonesError("the file is UTF-16, not UTF-8; only UTF-8 can be read")
 
 
 def _read_features(data: bytes) -> Iterator[Entry]:
@@ -187,13 +196,25 @@ def _read_header(raw: bytes) -> Sequence[str]:
         shown = repr(raw[:SHOWN_CHARACTERS]).removeprefix("b")
         detail = "this is neither GeoJSON nor CSV with a column LocationID; it begins with"
         raise ZonesError(f"{detail} {shown}")
+    _check_names(header)
     return header
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raises ZonesError where two of them name the same of what is read."""
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = _fold_name(name)
+        if folded in seen and folded in READ_NAMES:
+            raise ZonesError(f"{_show(seen[folded])} and {_show(name)} name the same column")
+        seen[folded] = name
 
 
 # Zones
 
 
 def _read_zone(entry: Entry) -> Zone:
+    _check_names(entry.fields)
     fields = {_fold_name(name): value for name, value in entry.fields.items()}
     return Zone(
         location_id=_read_id(fields),

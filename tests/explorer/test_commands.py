@@ -66,6 +66,14 @@ def test_error_at_the_end_of_a_file_loads_nothing(save: Callable[[bytes], Path])
 
 
 @pytest.mark.django_db
+def test_file_in_another_encoding_is_refused_by_its_name(save: Callable[[bytes], Path]) -> None:
+    with pytest.raises(CommandError, match="the file is UTF-16, not UTF-8") as caught:
+        run(save(LOOKUP.decode().encode("utf-16")))
+
+    assert caught.value.returncode == 1
+
+
+@pytest.mark.django_db
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"there is no file .*gone\.csv"):
         run(tmp_path / "gone.csv")

@@ -134,6 +134,8 @@ def test_shape_is_made_valid_and_flat(geometry: object, area: float) -> None:
         (write_feature(zone="a\0b"), r"feature 2: zone: 'a\\x00b' is no text"),
         (write_feature(service_zone={}), "feature 2: service_zone: {} is no text"),
         (write_feature(zone="Astoria", locationid=9), "feature 2: location_id: 9 came before"),
+        (write_feature(Zone="Astoria"), "feature 2: 'zone' and 'Zone' name the same column"),
+        (write_feature(Location_ID=1), "feature 2: 'locationid' and 'Location_ID' name the same"),
         ({"properties": NEWARK}, "feature 2: .*geometry"),
         ({"properties": None, "geometry": None}, r"feature 2: .*properties"),
         ({"geometry": None}, "feature 2: .*properties"),
@@ -199,13 +201,23 @@ def test_bad_row_is_named_with_its_field(rows: bytes, message: str) -> None:
         (b'<html lang="en">', "neither GeoJSON nor CSV"),
         (b"OBJECTID,Zone,Borough\n1,a,b\n", "neither GeoJSON nor CSV with a column LocationID"),
         (b"\x1f\x8b\x08\x00", "neither GeoJSON nor CSV"),
-        (LOOKUP.decode().encode("utf-16"), "neither GeoJSON nor CSV"),
+        (LOOKUP.decode().encode("utf-16"), "the file is UTF-16, not UTF-8"),
+        (LOOKUP.decode().encode("utf-16-le"), "the file is UTF-16, not UTF-8"),
+        (write_map(write_feature()).decode().encode("utf-16-be"), "the file is UTF-16, not UTF-8"),
+        (LOOKUP.replace(b"service_zone", b"ZONE"), "'Zone' and 'ZONE' name the same column"),
+        (LOOKUP.replace(b"service_zone", b"Zone"), "'Zone' and 'Zone' name the same column"),
         (b'"LocationID,Zone,Borough\n1,a,b\n', "neither GeoJSON nor CSV"),
     ],
 )
 def test_what_is_no_file_of_zones_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(ZonesError, match=message):
         read_zones(body)
+
+
+def test_columns_that_are_not_read_may_come_twice() -> None:
+    [zone] = read_zones(write_map(write_feature(shape_area=1, Shape_Area=2)))
+
+    assert zone.location_id == 1
 
 
 # Storing
