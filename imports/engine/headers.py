@@ -3,7 +3,7 @@
 import codecs
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imports.engine.csvrows import RecordError, parse_record
@@ -76,9 +76,13 @@ def _check_columns(columns: Sequence[str], dataset: Dataset) -> None:
         "twice": {name for name, count in Counter(columns).items() if count > 1},
     }
     if any(faults.values()):
-        words = [f"{kind}: {', '.join(sorted(names))}" for kind, names in faults.items() if names]
+        words = [f"{kind}: {_list_names(names)}" for kind, names in faults.items() if names]
         found = f"{','.join(columns)[:SHOWN_CHARACTERS]} ({'; '.join(words)[:SHOWN_CHARACTERS]})"
         raise _describe_mismatch(dataset, found)
+
+
+def _list_names(names: Iterable[str]) -> str:
+    return ", ".join(name or "(without a name)" for name in sorted(names))
 
 
 def _describe_mismatch(dataset: Dataset, found: str) -> ImportFailure:

@@ -136,7 +136,7 @@ def _write_field_pattern(column: Column) -> bytes:
 
 
 def read_records(records: Sequence[Record], columns: Sequence[Column]) -> Reading:
-    header = [column.name for column in columns]
+    header = [column.label for column in columns]
     rows: list[tuple[Record, list[str | None]]] = []
     rejects: list[Reject] = []
     for record in records:
@@ -221,10 +221,10 @@ class Judge:
         column = next(found, self.columns[place - 1])
         code = CODES.get(state, "invalid_value")
         if code == "missing_value":
-            message = f"{column.name} is empty"
+            message = f"{column.label} is empty"
         elif state == CHECK_VIOLATION and column.bounds:
-            message = f"{column.name} must be {column.bounds}"
-        return record.reject(code, message, column.name)
+            message = f"{column.label} must be {column.bounds}"
+        return record.reject(code, message, column.label)
 
     def _create_function(self) -> None:
         """Each session has its own, made anew for each chunk: a rollback takes it away."""

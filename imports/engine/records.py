@@ -40,6 +40,11 @@ class Column:
     def target(self) -> str:
         return self.field or self.name
 
+    @property
+    def label(self) -> str:
+        """Its name for people: the file may have none for it."""
+        return self.name or self.target
+
 
 @dataclass(frozen=True)
 class Record:

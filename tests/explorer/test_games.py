@@ -313,6 +313,21 @@ def test_bad_row_is_refused_by_its_column(tmp_path: Path, kind: str) -> None:
     assert sorted(tell_names()) == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(b"x", "invalid_value"), (b"1e", "invalid_value"), (b"\xff", "invalid_utf8")],
+)
+def test_bad_value_of_the_column_without_a_name_is_refused_by_the_name_of_the_tables(
+    tmp_path: Path, value: bytes, code: str
+) -> None:
+    header, row = write_games_file({"": "@"}).splitlines(keepends=True)
+
+    record = load("games", tmp_path, header + row.replace(b"@", value))
+
+    [reject] = record.rejects.all()
+    assert (reject.column, reject.code) == ("source_index", code)
+
+
 def test_bad_rows_among_many_are_refused_and_no_others(tmp_path: Path) -> None:
     body = b"".join(write_games(5_000, seed=22, bad=0.01))
     reader = csv.reader(io.StringIO(body.decode(errors="surrogateescape"), newline=""))

@@ -44,6 +44,13 @@ def test_what_was_found_is_told_rightly(start: bytes, found: str) -> None:
         read_header(iter([start]), datasets["footprints"])
 
 
+def test_column_without_a_name_that_comes_twice_is_told_of() -> None:
+    start = ",," + ",".join(column.name for column in datasets["games"].columns if column.name)
+
+    with pytest.raises(ImportFailure, match=r"\(twice: \(without a name\)\)$"):
+        read_header(iter([start.encode()]), datasets["games"])
+
+
 def test_columns_in_another_order_are_taken() -> None:
     header, _ = read_header(
         iter([b"source_event_timestamp,org_id,footprints_used\n"]), datasets["footprints"]
