@@ -249,6 +249,7 @@ class Game(models.Model):
                 GinIndex(OpClass(Upper(name), name="gin_trgm_ops"), name=f"game_{name}_part")
                 for name in GAME_SEARCHED
             ),
+            GinIndex(name="game_languages", fields=["supported_languages_list"]),
         )
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ from explorer.partitions import MAX_IMPORT_ID, match_import
 
 NAMES = {"import_record_id": "import_id"}
 LIST_SUFFIX = "_list"
-ESCAPED = frozenset("'\"\\")
+LITERALS = frozenset({"supported_languages"})
 
 ANY = ("count", "distinct")
 ORDERED = (*ANY, "min", "max")
@@ -113,10 +113,11 @@ class Table:
 
 
 def match_element(path: str, value: str) -> Q:
-    """The index of parts finds the few rows that the array is looked at of; not where Python's
-    literals write the value in another way."""
+    """The array of languages has an index of its own, since a literal may write them in other
+    letters. An element of the other lists is a part of the text, whose index finds the few rows
+    that the array is looked at of."""
     found = Q(**{f"{path}_list__contains": [value]})
-    return found if ESCAPED & set(value) else found & Q(**{f"{path}__icontains": value})
+    return found if path in LITERALS else found & Q(**{f"{path}__icontains": value})
 
 
 def match_no_element(path: str, is_missing: bool) -> Q:

@@ -43,7 +43,7 @@ ROWS: Mapping[str, dict[str, Any]] = {
         "linux": True,
         "genres": "Action,Indie",
         "developers": "Rusty Moyher",
-        "supported_languages": "['English', \"Côte d'Ivoire\", 'Can\\'t \\\\ say']",
+        "supported_languages": "['English', \"Côte d'Ivoire\", 'Can\\'t \\\\ say', 'Fran\\xe7ais']",
     },
     "project": {
         "app_id": 2**62 + 1,
@@ -159,6 +159,7 @@ def parse(content: bytes) -> Any:
         ({"supported_languages__has": "'English'"}, ""),
         ({"supported_languages__has": "Côte d'Ivoire"}, "bandit"),
         ({"supported_languages__has": "Can't \\ say"}, "bandit"),
+        ({"supported_languages__has": "Français"}, "bandit"),
         ({"publishers__isnull": "true"}, "bandit bowling odd project"),
     ],
 )
