@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from explorer.game_samples import BAD_KINDS, write_games
 from explorer.models import Game
@@ -222,12 +223,16 @@ def test_last_good_row_of_a_game_stands_where_bad_rows_are_around(
     assert tell_names() == good
 
 
-def test_deleted_import_takes_the_games_whose_values_it_brought(tmp_path: Path) -> None:
+def test_deleted_import_takes_the_games_whose_values_it_brought(
+    api: APIClient, tmp_path: Path
+) -> None:
     load_good(tmp_path, write_games_file({"AppID": "1"}, {"AppID": "2"}))
     second = load_good(tmp_path, write_games_file({"AppID": "2", "Name": "new"}, {"AppID": "3"}))
 
     assert delete_import(second.pk)
 
+    listed = {row["name"]: row for row in api.get("/api/v1/datasets/").json()["results"]}
+    assert listed["games"]["row_count"] == 1
     assert tell_names() == {1: "Arba"}
     assert not Import.objects.filter(pk=second.pk).exists()
 
