@@ -11,6 +11,7 @@ HEADER: Final = (
     b"Windows,Mac,Linux,Positive,Negative,Score rank,Developers,Publishers,Categories,Genres,Tags\n"
 )
 ROWS_PER_BLOCK: Final = 5_000
+FIRST_APP_ID = 1_000_000_000
 SHUFFLED: Final = 65_536  # so many rows have their identifiers out of order among themselves
 SCATTER: Final = 40_503  # odd: a product with it, modulo a power of two, meets each number once
 
@@ -244,9 +245,10 @@ def _write_game(draw: Draw, number: int) -> list[str]:
 
 
 def _app_id(number: int) -> int:
-    """A multiple of ten for each number, in a mixed order."""
+    """A multiple of ten for each number, in a mixed order, and larger than any real one: a sample
+    would take the place of real games."""
     block, place = divmod(number, SHUFFLED)
-    return 10 * (1 + block * SHUFFLED + place * SCATTER % SHUFFLED)
+    return FIRST_APP_ID + 10 * (block * SHUFFLED + place * SCATTER % SHUFFLED)
 
 
 def _write_name(draw: Draw) -> str:
