@@ -7,6 +7,7 @@ from typing import Any
 
 import django_stubs_ext
 import environ
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 # Lets Django's classes take type arguments (`ModelAdmin[Import]`) at run time too.
@@ -105,6 +106,7 @@ DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
+MAP_STYLE_URL = read_url("MAP_STYLE_URL")
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
 FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
@@ -127,7 +129,9 @@ INSTALLED_APPS = [
     "rest_framework_gis",
     "rest_framework_simplejwt.token_blacklist",
     "corsheaders",
+    "csp",
     "django_filters",
+    "django_htmx",
     "django_rq",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -154,6 +158,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 DOORS = {
@@ -164,6 +170,21 @@ DOORS = {
 # Pages of other sites may read what needs no login, or a token; never with somebody's cookies.
 CORS_URLS_REGEX = r"^/(api|location|dropzone)(/|$)"
 CORS_EXPOSE_HEADERS = ["ETag", "X-Row-Count", "X-Sha256"]
+
+# No script and no style stands in a page; maps draw with a worker, and charts with data of their own.
+MAP_SITE = "/".join(MAP_STYLE_URL.split("/")[:3])
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "connect-src": [SELF, *filter(None, [MAP_SITE])],
+        "img-src": [SELF, "data:", "blob:", *filter(None, [MAP_SITE])],
+        "worker-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -178,6 +199,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.context.list_pages",
             ],
         },
     },
@@ -213,7 +235,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{PASSWORD_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{PASSWORD_VALIDATION}.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "overview"
 
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
@@ -290,6 +314,7 @@ STATICFILES_DIRS = [
     BASE_DIR / "assets",
     ("maplibre-gl", BASE_DIR / "node_modules" / "maplibre-gl" / "dist"),
     ("world-atlas", BASE_DIR / "node_modules" / "world-atlas"),
+    ("uplot", BASE_DIR / "node_modules" / "uplot" / "dist"),
     ("topojson-client", BASE_DIR / "node_modules" / "topojson-client" / "dist"),
 ]
 STORAGES: dict[str, dict[str, Any]] = {

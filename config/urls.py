@@ -1,8 +1,9 @@
 """All addresses."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
@@ -17,6 +18,8 @@ handler404 = show_not_found
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", show_overview, name="overview"),
+    path("sign-in/", LoginView.as_view(template_name="sign_in.html"), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("healthz", show_alive, name="healthz"),
     path("readyz", show_ready, name="readyz"),
     path("api/v1/", include("imports.urls")),
@@ -30,7 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(**SWAGGER), name="swagger"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(**SWAGGER), name="swagger"),
     path("admin/", admin.site.urls),
     path("rq/", include("django_rq.urls")),
 ]

@@ -252,7 +252,7 @@ def test_overview_asks_for_a_login_where_reading_needs_one(
     signed_in = client.get("/")
 
     assert anonymous.status_code == 302
-    assert anonymous.headers["location"] == "/admin/login/?next=/"
+    assert anonymous.headers["location"] == "/sign-in/?next=/"
     assert signed_in.status_code == 200
 
 

@@ -1,0 +1,68 @@
+"""Pages are made of what the API answers: they ask it within the same process."""
+
+import json
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+
+from config.api.permissions import has_access
+
+Page = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answers: its data, or its faults by the parameter that each names."""
+
+    status: int
+    data: Any
+
+    @property
+    def is_good(self) -> bool:
+        return self.status < 400
+
+    @property
+    def faults(self) -> dict[str, str]:
+        errors = [] if self.is_good else self.data["errors"]
+        return {error["attr"] or "": error["detail"] for error in errors}
+
+
+def needs(access: str) -> Callable[[Page], Page]:
+    """A page for those who may do `access`; others are asked to sign in."""
+
+    def wrap(page: Page) -> Page:
+        @wraps(page)
+        def show(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not has_access(request, access):
+                return redirect_to_login(request.get_full_path())
+            return page(request, *args, **kwargs)
+
+        return show
+
+    return wrap
+
+
+def ask(view: Page, request: HttpRequest, parameters: QueryDict, **kwargs: Any) -> Answer:
+    """What a view of the API answers to these parameters, to whoever asks for the page.
+
+    Numbers keep their digits.
+    """
+    inner = copy(request)
+    inner.method = "GET"
+    inner.GET = parameters  # type: ignore[assignment] # immutable, and nobody changes it
+    inner.META = {
+        **request.META,
+        "QUERY_STRING": parameters.urlencode(),
+        "REQUEST_METHOD": "GET",
+        "HTTP_ACCEPT": "application/json",
+    }
+    response: Any = view(inner, **kwargs)
+    response.render()
+    return Answer(response.status_code, json.loads(response.content, parse_float=Decimal))
