@@ -1,0 +1,56 @@
+"""What must hold for every page: no faults in the console, none that axe finds, nothing sticks out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from playwright.sync_api import Browser, Page
+
+AXE = Path(settings.BASE_DIR) / "node_modules/axe-core/axe.min.js"
+SIZES = ((360, 740), (1400, 900))
+FIND_FAULTS = """
+async () => {
+    const { violations } = await axe.run();
+    return violations
+        .filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+}
+"""
+STICKS_OUT = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@contextmanager
+def open_page(
+    browser: Browser, url: str, *, width: int = 1400, height: int = 900, scheme: str = "light"
+) -> Iterator[Page]:
+    """The page, once nothing is fetched any more. Whatever it complains of while it is open, of a
+    breach of the policy for its content in particular, fails the test."""
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type] # "light" or "dark"
+    )
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if message.type in {"error", "warning"} else None
+        ),
+    )
+    try:
+        page.goto(url, wait_until="networkidle")
+        yield page
+    finally:
+        page.close()
+    assert problems == []
+
+
+def check_looks(browser: Browser, url: str) -> None:
+    """At both sizes, in light and in dark."""
+    for width, height in SIZES:
+        for scheme in ("light", "dark"):
+            with open_page(browser, url, width=width, height=height, scheme=scheme) as page:
+                assert not page.evaluate(STICKS_OUT), f"{url} sticks out at {width} px"
+                page.evaluate(AXE.read_text())
+                assert page.evaluate(FIND_FAULTS) == [], f"{url} at {width} px, {scheme}"
