@@ -143,6 +143,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "config.apps.AssetsConfig",
     "django.contrib.gis",
+    "django.contrib.humanize",
     "django.contrib.postgres",
 ]
 

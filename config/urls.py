@@ -9,6 +9,13 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 from config.health import show_alive, show_ready
 from config.views import show_not_found, show_overview
 from dropzone.views import DropzoneView
+from imports.pages import (
+    show_import,
+    show_imports,
+    take_cancel,
+    take_delete,
+    take_resume,
+)
 from locations.views import LocationView
 
 # Without OPTIONS, which would describe a template that cannot be rendered alone.
@@ -20,6 +27,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", show_overview, name="overview"),
     path("sign-in/", LoginView.as_view(template_name="sign_in.html"), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("imports/", show_imports, name="imports-page"),
+    path("imports/<int:import_id>/", show_import, name="import-page"),
+    path("imports/<int:import_id>/cancel/", take_cancel, name="import-cancel-page"),
+    path("imports/<int:import_id>/resume/", take_resume, name="import-resume-page"),
+    path("imports/<int:import_id>/delete/", take_delete, name="import-delete-page"),
     path("healthz", show_alive, name="healthz"),
     path("readyz", show_ready, name="readyz"),
     path("api/v1/", include("imports.urls")),

@@ -11,10 +11,18 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from config.api.permissions import has_access
 
 Page = Callable[..., HttpResponseBase]
+
+
+class PageRequest(HttpRequest):
+    """As the middleware for htmx leaves it."""
+
+    htmx: HtmxDetails
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,13 @@ def needs(access: str) -> Callable[[Page], Page]:
 
     def wrap(page: Page) -> Page:
         @wraps(page)
-        def show(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not has_access(request, access):
-                return redirect_to_login(request.get_full_path())
-            return page(request, *args, **kwargs)
+        def show(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if has_access(request, access):
+                return page(request, *args, **kwargs)
+            if request.htmx:  # which would follow a redirect, and put that page into this one
+                here = redirect_to_login(request.htmx.current_url_abs_path or "/")
+                return HttpResponseClientRedirect(here.url)
+            return redirect_to_login(request.get_full_path())
 
         return show
 
