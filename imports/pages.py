@@ -89,7 +89,9 @@ class Shown:
 
 
 def write_seconds(seconds: float) -> str:
-    """With its two largest units: `2 min 5 s`."""
+    """With its two largest units: `2 min 5 s`, or `0.4 s`."""
+    if 0 <= seconds < 10:
+        return f"{seconds:.1f} s"
     left = max(0, round(seconds))
     parts: list[str] = []
     for unit, size in UNITS:
