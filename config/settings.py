@@ -172,7 +172,7 @@ DOORS = {
 CORS_URLS_REGEX = r"^/(api|location|dropzone)(/|$)"
 CORS_EXPOSE_HEADERS = ["ETag", "X-Row-Count", "X-Sha256"]
 
-# No script and no style stands in a page; maps draw with a worker, and charts with data of their own.
+# No script and no style stands in a page; maps draw with a worker.
 MAP_SITE = "/".join(MAP_STYLE_URL.split("/")[:3])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

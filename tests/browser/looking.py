@@ -1,4 +1,4 @@
-"""What must hold for every page: no faults in the console, none that axe finds, nothing sticks out."""
+"""What must hold for every page: no fault in the console, none of axe, and nothing sticks out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

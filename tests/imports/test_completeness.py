@@ -25,8 +25,7 @@ def write_source(folder: Path, form: str) -> Path:
     if form == "gzip":
         file.write_bytes(gzip.compress(plain.read_bytes()))
     else:
-        rows = duckdb.sql(f"SELECT * FROM read_csv('{plain}')")  # noqa: S608
-        rows.write_parquet(str(file))
+        duckdb.read_csv(str(plain)).write_parquet(str(file))
     return file
 
 
