@@ -44,6 +44,14 @@ class RawGone(Exception):
     """The bytes are not kept any more."""
 
 
+def retry(payload: Payload) -> bool:
+    """Lets a payload that was rejected, or waits for another attempt, be processed now; tells
+    whether it was one. Raises RawGone and RawUnreachable."""
+    if read_one(payload) is None:
+        raise RawGone
+    return requeue(select_kept(Payload.objects.filter(pk=payload.pk))) == 1
+
+
 @dataclass(frozen=True)
 class Verification:
     """What stands for an instant, and what its payload comes to when it is read once more."""

@@ -43,11 +43,10 @@ from dropzone.models import (
     Lineage,
     Measurement,
     Payload,
-    requeue,
 )
-from dropzone.raw import RawUnreachable, read_one, select_kept
+from dropzone.raw import RawUnreachable, read_one
 from dropzone.receiving import Envelope, KeyReused, Receipt, receive_payload
-from dropzone.replaying import RawGone, count_passing, list_lineage, replay, verify
+from dropzone.replaying import RawGone, count_passing, list_lineage, replay, retry, verify
 from dropzone.serializers import (
     LineageListSerializer,
     MeasurementSerializer,
@@ -62,6 +61,7 @@ from dropzone.summarising import PayloadRefused, Reason, is_json, unpack
 
 logger = logging.getLogger(__name__)
 
+NOTHING_TO_RETRY = "It is processed already, or is about to be."
 KEY = OpenApiParameter(
     "Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -229,10 +229,11 @@ class PayloadViewSet(RawMixin, ReadOnlyModelViewSet[Payload]):
     def retry(self, request: Request, pk: str) -> Response:
         """Lets a payload that was rejected, or waits for another attempt, be processed now."""
         payload = self.get_object()
-        if read_one(payload) is None:
-            raise RawIsGone
-        if not requeue(select_kept(Payload.objects.filter(pk=payload.pk))):
-            raise Conflict("It is processed already, or is about to be.")
+        try:
+            if not retry(payload):
+                raise Conflict(NOTHING_TO_RETRY)
+        except RawGone as error:
+            raise RawIsGone from error
         kicker.kick()
         payload.refresh_from_db()
         return Response(self.get_serializer(payload).data, status=status.HTTP_202_ACCEPTED)
