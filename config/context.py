@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 # Their names in the addresses, and for people.
-PAGES: tuple[tuple[str, str], ...] = (("imports", "Imports"),)
+PAGES: tuple[tuple[str, str], ...] = (("imports", "Imports"), ("dropzone", "Dropzone"))
 
 
 def list_pages(request: HttpRequest) -> dict[str, Any]:

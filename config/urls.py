@@ -8,7 +8,14 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
 from config.views import show_not_found, show_overview
-from dropzone.views import DropzoneView
+from dropzone.pages import (
+    open_dropzone,
+    retry_payload,
+    show_dropzone,
+    show_measurement,
+    show_payload,
+    verify_measurement,
+)
 from imports.pages import (
     show_import,
     show_imports,
@@ -41,7 +48,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("explorer.urls")),
     # With a slash at their end or without: a redirect would lose what was sent.
     re_path(r"^location/?\Z", LocationView.as_view(), name="location"),
-    re_path(r"^dropzone/?\Z", DropzoneView.as_view(), name="dropzone"),
+    re_path(r"^dropzone/?\Z", open_dropzone, name="dropzone"),
+    path("dropzone/", show_dropzone, name="dropzone-page"),  # its name: the door shows it
+    re_path(r"^dropzone/payloads/(?P<pk>[0-9]{1,19})/\Z", show_payload, name="payload-page"),
+    re_path(
+        r"^dropzone/payloads/(?P<pk>[0-9]{1,19})/retry/\Z", retry_payload, name="payload-retry-page"
+    ),
+    re_path(
+        r"^dropzone/measurements/(?P<timestamp>[^/]+)/\Z",
+        show_measurement,
+        name="measurement-page",
+    ),
+    re_path(
+        r"^dropzone/measurements/(?P<timestamp>[^/]+)/verify/\Z",
+        verify_measurement,
+        name="measurement-verify-page",
+    ),
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -6,7 +6,9 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import CompositePrimaryKey, Q, QuerySet
 from django.db.models.functions import Now
+from django.urls import reverse
 
+from config.api.timestamps import write_timestamp
 from dropzone.choices import ENDED, State
 
 SHA256_BYTES = 32
@@ -76,6 +78,9 @@ class Payload(models.Model):
     def __str__(self) -> str:
         return f"payload {self.pk}, {self.state}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("payload-page", args=[self.pk])
+
     @property
     def received_on(self) -> date:
         """The day of UTC."""
@@ -132,6 +137,9 @@ class Measurement(SummaryColumns):
 
     def __str__(self) -> str:
         return f"{self.timestamp}: {self.mean}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("measurement-page", args=[write_timestamp(self.timestamp)])
 
 
 class Lineage(SummaryColumns):

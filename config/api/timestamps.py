@@ -27,6 +27,11 @@ def parse_timestamp(text: str, *, assume_utc: bool = False) -> datetime:
     return _build(text, f"{match[1]}T{match[2]}{(match[3] or 'Z').upper()}")
 
 
+def write_timestamp(instant: datetime) -> str:
+    """The instant in UTC as the API writes it, such as 2024-07-01T04:00:28.008000Z."""
+    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
 def parse_date(text: str) -> date | None:
     """The day that `YYYY-MM-DD` names, None for any other form; ValueError where none exists."""
     if BARE_DATE.fullmatch(text) is None:

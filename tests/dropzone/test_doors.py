@@ -215,9 +215,10 @@ def test_kick_that_fails_changes_nothing(sender: Client, monkeypatch: pytest.Mon
     assert post(sender, write(1))[0] == 202
 
 
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_a_405(sender: Client, method: str) -> None:
-    assert getattr(sender, method)("/dropzone").status_code == 405
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("path", ["/dropzone", "/dropzone/"])
+def test_other_methods_are_a_405(sender: Client, method: str, path: str) -> None:
+    assert getattr(sender, method)(path).status_code == 405
 
 
 def test_sender_must_sign_in_where_sending_is_not_open(
