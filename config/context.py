@@ -6,7 +6,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 # Their names in the addresses, and for people.
-PAGES: tuple[tuple[str, str], ...] = (("imports", "Imports"), ("dropzone", "Dropzone"))
+PAGES: tuple[tuple[str, str], ...] = (
+    ("map", "Map"),
+    ("imports", "Imports"),
+    ("dropzone", "Dropzone"),
+)
 
 
 def list_pages(request: HttpRequest) -> dict[str, Any]:

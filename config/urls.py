@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
+from config.maps import show_map, show_view
 from config.views import show_not_found, show_overview
 from dropzone.pages import (
     open_dropzone,
@@ -16,6 +17,7 @@ from dropzone.pages import (
     show_payload,
     verify_measurement,
 )
+from footprints.pages import show_footprint
 from imports.pages import (
     show_import,
     show_imports,
@@ -23,6 +25,7 @@ from imports.pages import (
     take_delete,
     take_resume,
 )
+from locations.pages import show_location
 from locations.views import LocationView
 
 # Without OPTIONS, which would describe a template that cannot be rendered alone.
@@ -32,6 +35,10 @@ handler404 = show_not_found
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", show_overview, name="overview"),
+    path("map/", show_map, name="map-page"),
+    path("map/view/", show_view, name="map-view"),
+    path("map/footprints/<int:pk>/", show_footprint, name="map-footprints"),
+    path("map/locations/<int:pk>/", show_location, name="map-locations"),
     path("sign-in/", LoginView.as_view(template_name="sign_in.html"), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("imports/", show_imports, name="imports-page"),
