@@ -21,16 +21,8 @@ async () => {
 STICKS_OUT = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-@contextmanager
-def open_page(
-    browser: Browser, url: str, *, width: int = 1400, height: int = 900, scheme: str = "light"
-) -> Iterator[Page]:
-    """The page, once nothing is fetched any more. Whatever it complains of while it is open, of a
-    breach of the policy for its content in particular, fails the test."""
-    page = browser.new_page(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type] # "light" or "dark"
-    )
+def watch(page: Page) -> list[str]:
+    """What the page complains of, of a breach of the policy for its content in particular."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
@@ -41,6 +33,20 @@ def open_page(
             else None
         ),
     )
+    return problems
+
+
+@contextmanager
+def open_page(
+    browser: Browser, url: str, *, width: int = 1400, height: int = 900, scheme: str = "light"
+) -> Iterator[Page]:
+    """The page, once nothing is fetched any more. Whatever it complains of while it is open
+    fails the test."""
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type] # "light" or "dark"
+    )
+    problems = watch(page)
     try:
         page.goto(url, wait_until="networkidle")
         yield page

@@ -61,7 +61,7 @@ def test_every_endpoint_is_documented() -> None:
     named = {
         "/"
         + re.sub(
-            r"\(\?P<pk>[^)]*\)|<int:import_id>",
+            r"\(\?P<pk>[^)]*\)|<int:\w+>",
             "{id}",
             address.replace("(?P<timestamp>[^/]+)", "{timestamp}"),
         )
@@ -86,6 +86,7 @@ def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
             "footprints",
             "locations",
             "dropzone",
+            "explorer",
         ],
         cwd=ROOT,
         capture_output=True,
