@@ -8,7 +8,8 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.health import show_alive, show_ready
 from config.maps import show_map, show_view
-from config.views import show_not_found, show_overview
+from config.overview import show_overview
+from config.views import show_not_found
 from dropzone.pages import (
     open_dropzone,
     retry_payload,

@@ -62,4 +62,5 @@ def check_looks(browser: Browser, url: str) -> None:
             with open_page(browser, url, width=width, height=height, scheme=scheme) as page:
                 assert not page.evaluate(STICKS_OUT), f"{url} sticks out at {width} px"
                 page.evaluate(AXE.read_text())
-                assert page.evaluate(FIND_FAULTS) == [], f"{url} at {width} px, {scheme}"
+                faults = page.evaluate(FIND_FAULTS)
+                assert faults == [], f"{url} at {width} px, {scheme}: {faults}"

@@ -61,7 +61,7 @@ def test_every_endpoint_is_documented() -> None:
     named = {
         "/"
         + re.sub(
-            r"\(\?P<pk>[^)]*\)|<int:\w+>",
+            r"\(\?P<pk>[^)]*\)|<int:(?:pk|import_id)>",
             "{id}",
             address.replace("(?P<timestamp>[^/]+)", "{timestamp}"),
         )

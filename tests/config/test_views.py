@@ -1,4 +1,4 @@
-"""Health, sign-in, the overview, the API's description and the admin."""
+"""Health, sign-in, the API's description and the admin."""
 
 import threading
 import warnings
@@ -207,6 +207,7 @@ def test_page_that_is_not_there_is_a_page(client: Client) -> None:
 
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
+    assert "There is no such page" in response.content.decode()
 
 
 @pytest.mark.django_db
@@ -219,41 +220,6 @@ def test_writing_to_what_can_only_be_read_is_a_405(api: APIClient, method: str) 
 @pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/", "/api/v1/footprints/"])
 def test_options_is_answered(api: APIClient, path: str) -> None:
     assert api.options(path).status_code in {200, 405}
-
-
-@pytest.mark.django_db
-def test_overview_of_an_empty_system_says_how_to_begin(client: Client, api: APIClient) -> None:
-    page = client.get("/").content.decode()
-
-    assert "0 footprints" in page
-    assert "ingest_footprints" in page
-
-
-@pytest.mark.django_db
-def test_overview_shows_what_is_loaded_and_what_failed(client: Client, api: APIClient) -> None:
-    FootprintFactory()
-    ImportFactory(status="failed", error_code="http_404", error_detail="<b>gone</b>")
-
-    page = client.get("/").content.decode()
-
-    assert "1 footprint<" in page
-    assert "http_404" in page
-    assert "&lt;b&gt;gone" in page
-
-
-@pytest.mark.django_db
-def test_overview_asks_for_a_login_where_reading_needs_one(
-    client: Client, settings: Settings, user: User
-) -> None:
-    settings.ANONYMOUS_ACCESS = frozenset()
-
-    anonymous = client.get("/")
-    client.force_login(user)
-    signed_in = client.get("/")
-
-    assert anonymous.status_code == 302
-    assert anonymous.headers["location"] == "/sign-in/?next=/"
-    assert signed_in.status_code == 200
 
 
 @pytest.mark.django_db
