@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -64,8 +65,13 @@ def test_description_of_the_api_is_drawn_and_opened(staff: BrowserContext) -> No
 
 
 def test_pages_of_the_admin_keep_to_the_policy(staff: BrowserContext) -> None:
-    rows = [FootprintFactory(), MinuteAverageFactory(), PayloadFactory(), MeasurementFactory()]
-    rows += [GameFactory(), TaxiZoneFactory(), RejectFactory(import_record=ImportFactory())]
+    rows: list[Model] = [FootprintFactory(), MinuteAverageFactory(), PayloadFactory()]
+    rows += [
+        MeasurementFactory(),
+        GameFactory(),
+        TaxiZoneFactory(),
+        RejectFactory(import_record=ImportFactory()),
+    ]
     models = [model._meta for model in admin.site._registry if model.__module__ != "django_rq"]
     lists = [reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") for meta in models]
     names = [(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", row) for row in rows]
