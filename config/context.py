@@ -7,6 +7,7 @@ from django.urls import reverse
 
 # Their names in the addresses, and for people.
 PAGES: tuple[tuple[str, str], ...] = (
+    ("explorer", "Explorer"),
     ("map", "Map"),
     ("imports", "Imports"),
     ("dropzone", "Dropzone"),

@@ -18,6 +18,7 @@ from dropzone.pages import (
     show_payload,
     verify_measurement,
 )
+from explorer.pages import show_explorer
 from footprints.pages import show_footprint
 from imports.pages import (
     show_import,
@@ -47,6 +48,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("imports/<int:import_id>/cancel/", take_cancel, name="import-cancel-page"),
     path("imports/<int:import_id>/resume/", take_resume, name="import-resume-page"),
     path("imports/<int:import_id>/delete/", take_delete, name="import-delete-page"),
+    path("explorer/", show_explorer, name="explorer-page"),
+    path("explorer/games/", show_explorer, {"name": "games"}, name="games-page"),
+    path("explorer/trips/", show_explorer, {"name": "trips"}, name="trips-page"),
     path("healthz", show_alive, name="healthz"),
     path("readyz", show_ready, name="readyz"),
     path("api/v1/", include("imports.urls")),

@@ -66,6 +66,7 @@ def ask(view: Page, request: HttpRequest, parameters: QueryDict, **kwargs: Any) 
     Numbers keep their digits.
     """
     inner = copy(request)
+    vars(inner).pop("headers", None)  # where somebody has read them, they are those of the page
     inner.method = "GET"
     inner.GET = parameters  # type: ignore[assignment] # immutable, and nobody changes it
     inner.META = {

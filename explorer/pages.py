@@ -1,0 +1,179 @@
+"""The explorer's page: a table with filters, facets, figures of groups and histograms."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import resolve
+from django.views.decorators.http import require_safe
+from django_htmx.http import push_url, replace_url
+
+from config.api.pages import Answer, PageRequest, ask, needs
+from config.api.spooling import FORMS
+from explorer.aggregates import MOST_GROUPED
+from explorer.page_address import (
+    AGGREGATE,
+    DATASETS,
+    FACETS,
+    HAVING,
+    HISTOGRAM,
+    ROWS,
+    TABS,
+    Address,
+    read_address,
+)
+from explorer.page_figures import (
+    METRIC_WORDS,
+    read_bins,
+    read_facets,
+    read_groups,
+    read_rows,
+    show_group,
+    show_metric,
+)
+from explorer.page_filters import (
+    list_chips,
+    list_controls,
+    list_faults,
+    list_kept,
+    show_title,
+)
+from explorer.tables import Table
+
+VIEW = "view"  # what a filter that is typed replaces
+READERS: Mapping[str, Callable[[Address, Mapping[str, Any]], dict[str, Any]]] = MappingProxyType(
+    {
+        ROWS.name: read_rows,
+        FACETS.name: read_facets,
+        AGGREGATE.name: read_groups,
+        HISTOGRAM.name: read_bins,
+    }
+)
+# What of the address the tab's own controls show.
+SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        ROWS.name: ("fields", "texts"),
+        FACETS.name: ("facet", "limit"),
+        AGGREGATE.name: ("group_by", "metrics", "limit", *HAVING),
+        HISTOGRAM.name: ("field", "bins"),
+    }
+)
+SIGNS = {"gte": "≥", "gt": ">", "lte": "≤", "lt": "<", "exact": "="}
+
+
+@require_safe
+@needs("read")
+def show_explorer(request: PageRequest, name: str = "games") -> HttpResponseBase:
+    """A dataset as the address says."""
+    address = read_address(request, DATASETS[name])
+    if not request.htmx and address.query != request.GET:
+        return redirect(str(address))
+    answer = ask_api(request, address) if address.can_ask else None
+    template = "explorer/explorer.html"
+    if request.htmx:
+        template = "explorer/view.html" if request.htmx.target == VIEW else "explorer/form.html"
+    response = render(request, template, describe_view(request, address, answer))
+    if request.htmx:
+        is_new = str(address) != request.htmx.current_url_abs_path
+        (push_url if is_new else replace_url)(response, str(address))
+    return response
+
+
+def ask_api(request: HttpRequest, address: Address) -> Answer:
+    """One question, whatever the tab."""
+    view = resolve(address.dataset.find_api(address.tab)).func
+    return ask(view, request, address.question)
+
+
+def describe_view(request: PageRequest, address: Address, answer: Answer | None) -> dict[str, Any]:
+    faults = list_faults(address, answer.faults) if answer else []
+    if address.query.get("tab", ROWS.name) not in TABS:
+        faults.append(("tab", "tab", f"There is no tab “{address.query['tab']}”."))
+    context = {
+        "address": address,
+        "dataset": address.dataset,
+        "datasets": DATASETS.values(),
+        "tab": address.tab.name,
+        "tabs": [(tab, address.link_tab(tab)) for tab in TABS.values()],
+        "columns": list_controls(address),
+        "chips": list_chips(address),
+        "kept": list_kept(address, SHOWN[address.tab.name]),
+        "faults": faults,
+        "exports": [(form.suffix, address.export(form.suffix)) for form in FORMS],
+        "curl": write_curl(request, address),
+        **describe_choices(address),
+    }
+    if answer and answer.is_good:
+        context["result"] = READERS[address.tab.name](address, answer.data)
+    return context
+
+
+def write_curl(request: HttpRequest, address: Address) -> str:
+    """The same question for a terminal."""
+    login = "" if "read" in settings.ANONYMOUS_ACCESS else '-H "Authorization: Bearer $ACCESS" '
+    return f"curl {login}{shlex.quote(request.build_absolute_uri(address.api_path))}"
+
+
+# The tabs' own controls
+
+
+def describe_choices(address: Address) -> dict[str, Any]:
+    """What the open tab can be asked for."""
+    table = address.dataset.table
+    if address.tab == HISTOGRAM:
+        measured = [c.name for c in table.columns if c.kind.has_histogram]
+        return {"choices": [(name, show_title(name)) for name in measured]}
+    if address.tab == AGGREGATE:
+        return describe_groups(address)
+    chosen = address.read_words("facet" if address.tab == FACETS else "fields")
+    is_all = address.tab == ROWS and not chosen
+    return {
+        "choices": [
+            (column.name, show_title(column.name), is_all or column.name in chosen)
+            for column in table.columns
+        ]
+    }
+
+
+def describe_groups(address: Address) -> dict[str, Any]:
+    """A choice for each group and metric that is asked for, and one more."""
+    groups = address.read_words("group_by")
+    metrics = address.read_words("metrics") or ["count"]
+    having = address.read_words("having")
+    metric_choices = list_metrics(address.dataset.table)
+    titles = dict(pair for _, pairs in metric_choices for pair in pairs)
+    return {
+        "groups": [*groups, ""][:MOST_GROUPED],
+        "group_choices": list_groups(address.dataset.table),
+        "metrics": [*metrics, ""],
+        "metric_choices": metric_choices,
+        "asked_metrics": [(word, titles.get(word, word)) for word in metrics],
+        "signs": SIGNS.items(),
+        "conditions": [
+            (word, address.link({"having": ",".join(kept for kept in having if kept != word)}))
+            for word in having
+        ],
+    }
+
+
+def list_groups(table: Table) -> list[tuple[str, str]]:
+    words = [
+        word
+        for column in table.columns
+        for word in (column.name, *(f"{column.name}:{bucket}" for bucket in column.kind.buckets))
+    ]
+    return [(word, show_group(word)) for word in words]
+
+
+def list_metrics(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By their function."""
+    listed = [("", [("count", show_metric("count"))])]
+    for function in METRIC_WORDS:
+        words = [f"{function}:{c.name}" for c in table.columns if function in c.kind.metrics]
+        listed.append((function, [(word, show_metric(word)) for word in words]))
+    return listed
