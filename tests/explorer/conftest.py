@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
-from pytest_django import DjangoDbBlocker
+from django.test import Client
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests.conftest import empty_tables
 from tests.explorer.loaded import Rows, load_real_games, store_made
@@ -47,3 +48,10 @@ def rows(
         folder = tmp_path_factory.mktemp("games")
         yield commit(partial(load_real_games, folder, file.read_bytes()))
     commit(empty_tables)  # before the others come
+
+
+@pytest.fixture
+def visitor(settings: Settings) -> Client:
+    """Somebody with a browser, where anybody may read."""
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    return Client(headers={"Accept": "text/html,*/*"})
