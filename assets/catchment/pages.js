@@ -4,8 +4,10 @@
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get") return;
   const { formData } = event.detail;
-  for (const [name, value] of [...formData.entries()]) {
-    if (value === "") formData.delete(name);
+  for (const name of new Set(formData.keys())) {
+    const filled = formData.getAll(name).filter((value) => value !== "");
+    formData.delete(name);
+    for (const value of filled) formData.append(name, value);
   }
 });
 
