@@ -99,7 +99,7 @@ def read_rows(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
         "headers": [
             Header(
                 column.name,
-                show_title(column.name),
+                show_heading(column),
                 address.sort("ordering", column.name, now),
                 tell_direction(column.name, now),
                 is_number=column.kind.name in NUMBERS,
@@ -113,6 +113,11 @@ def read_rows(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
         "previous": link_page(address, data["previous"]),
         "is_nothing": not data["results"],
     }
+
+
+def show_heading(column: Column) -> str:
+    title = show_title(column.name)
+    return f"{title} (UTC)" if column.kind.name == "timestamp" else title
 
 
 def tell_direction(name: str, now: str) -> str:
@@ -297,7 +302,7 @@ def read_bins(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         "bars": bars,
-        "field": show_title(column.name),
+        "field": show_heading(column),
         "low": show_edge(bins[0]["from"], column) if bins else "",
         "high": show_edge(bins[-1]["to"], column) if bins else "",
         "most": f"{most:,}",
@@ -308,8 +313,9 @@ def read_bins(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_edge(value: Any, column: Column) -> str:
+    """Of a time without the parts of a second, which an edge has and its bin is not about."""
     if column.kind.name in TIMES:
-        return show_value(value, column.kind.name)
+        return show_value(value, column.kind.name).partition(".")[0]
     return round_figure(value)
 
 

@@ -15,7 +15,7 @@ TIMES = frozenset({"date", "timestamp"})
 NUMBERS = frozenset({"integer", "number"})
 DIGITS = {"1": "true", "0": "false"}
 FLAG = (("true", "yes"), ("false", "no"))
-ISNULL = (("true", "empty"), ("false", "not empty"))
+ISNULL = {"true": "empty", "false": "not empty"}
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -108,10 +108,9 @@ def make_controls(column: Column, address: Address) -> Iterator[Control]:
 
 def make_control(column: Column, suffix: str, value: str) -> Control:
     name, kind = column.name + suffix, column.kind.name
-    words = choose_words(column, suffix)
+    words = "is empty" if suffix == "__isnull" else choose_words(column, suffix)
     if suffix == "__isnull" or kind == "boolean":
-        choices = ISNULL if suffix == "__isnull" else FLAG
-        return Control(name, words, "select", DIGITS.get(value, value.lower()), choices=choices)
+        return Control(name, words, "select", DIGITS.get(value, value.lower()), choices=FLAG)
     # What is finer than a day fits into no input of a day.
     is_day = kind in TIMES and (not value or DAY.fullmatch(value))
     is_short = suffix in {"__gte", "__lte"}
@@ -155,7 +154,7 @@ def list_chips(address: Address) -> list[Chip]:
         column, suffix = lookups.get(name, (None, ""))
         title = show_title(column.name) if column else name
         words = choose_words(column, suffix) if column else "is"
-        shown = dict(ISNULL if suffix == "__isnull" else FLAG)
+        shown = ISNULL if suffix == "__isnull" else dict(FLAG)
         is_flag = suffix == "__isnull" or (column is not None and column.kind.name == "boolean")
         for place, value in enumerate(values):
             flag = DIGITS.get(value, value.lower())

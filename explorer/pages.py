@@ -155,10 +155,20 @@ def describe_groups(address: Address) -> dict[str, Any]:
         "asked_metrics": [(word, titles.get(word, word)) for word in metrics],
         "signs": SIGNS.items(),
         "conditions": [
-            (word, address.link({"having": ",".join(kept for kept in having if kept != word)}))
+            (
+                show_condition(word, titles),
+                address.link({"having": ",".join(kept for kept in having if kept != word)}),
+            )
             for word in having
         ],
     }
+
+
+def show_condition(word: str, titles: Mapping[str, str]) -> str:
+    """`count__gte:5` as `Rows ≥ 5`."""
+    metric, _, rest = word.partition("__")
+    comparison, _, value = rest.partition(":")
+    return f"{titles.get(metric, metric)} {SIGNS.get(comparison, comparison)} {value}"
 
 
 def list_groups(table: Table) -> list[tuple[str, str]]:

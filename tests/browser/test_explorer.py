@@ -191,7 +191,7 @@ def test_groups_are_drawn_and_chosen(browser: Browser, address: str) -> None:
         page.keyboard.press("Enter")
 
         expect_rows(page, 1)
-        expect(page.get_by_role("link", name="count__gte:2")).to_be_visible()
+        expect(page.get_by_role("link", name="Rows ≥ 2")).to_be_visible()
         assert page.url.endswith(
             "?tab=aggregate&group_ordering=-count&group_by=genres&metrics=count,avg:price"
             "&having=count__gte:2"

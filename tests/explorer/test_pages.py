@@ -195,7 +195,7 @@ def test_groups_have_figures_and_bars(visitor: Client) -> None:
         "release_date:year"
     ]
     [(word, href)] = response.context["conditions"]
-    assert word == "count__gte:1"
+    assert word == "Rows ≥ 1"
     assert "having" not in read_query(href)
 
 
