@@ -128,8 +128,8 @@ def list_figures() -> Iterator[Figure]:
     )
     measurements = measure(Measurement.objects.all())
     yield Figure(measurements, "measurement", f"{dropzone}#measurements")
-    yield Figure(measure(Trip.objects.all()), "trip", reverse("trip-list"))
-    yield Figure(measure(Game.objects.all()), "game", reverse("game-list"))
+    yield Figure(measure(Trip.objects.all()), "trip", reverse("trips-page"))
+    yield Figure(measure(Game.objects.all()), "game", reverse("games-page"))
     yield Figure(measure(TaxiZone.objects.all()), "taxi zone", reverse("zone-list"))
 
 

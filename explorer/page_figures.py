@@ -190,8 +190,7 @@ def make_value(
 def name_filter(column: Column, value: Any) -> tuple[str, str]:
     """The parameter and its text that find just these rows; none where there is no such filter."""
     if value is None:
-        # No filter finds a list that is there and has no element.
-        return ("", "") if column.elements else (f"{column.name}__isnull", "true")
+        return f"{column.name}__isnull", "true"
     text = write_value(value)
     if not 0 < len(text) <= MAX_VALUE_CHARACTERS:
         return "", ""

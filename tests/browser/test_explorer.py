@@ -184,6 +184,7 @@ def test_groups_are_drawn_and_chosen(browser: Browser, address: str) -> None:
         page.select_option("#metric-2", "avg:price")
         expect(page.locator("#sort-avg\\:price")).to_be_visible()
         page.locator("#sort-count").click()
+        page.wait_for_url("**group_ordering=count**")
         page.locator("#sort-count").click()
         expect(page.locator(".values tbody tr").first).to_contain_text("Indie")
 

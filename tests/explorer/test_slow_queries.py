@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -53,6 +54,21 @@ def test_question_that_takes_too_long_is_a_503_with_advice(
     [error] = response.json()["errors"]
     assert (response.status_code, error["code"]) == (503, "query_too_slow")
     assert error["detail"].endswith(TableViewSet.advice)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "tab=facets&facet=name", "tab=aggregate", "tab=histogram&field=price"]
+)
+def test_page_tells_the_same_advice(client: Client, settings: Settings, query: str) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    client.raise_request_exception = False
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE explorer_game IN ACCESS EXCLUSIVE MODE")
+        response = client.get(f"/explorer/games/?{query}")
+
+    [fault] = response.context["faults"]
+    assert fault[2].endswith(TableViewSet.advice)
 
 
 @pytest.mark.parametrize(
