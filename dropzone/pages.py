@@ -34,7 +34,7 @@ from dropzone.views import (
 )
 
 SHOWN_BYTES = 4096
-SHOWN_PAYLOADS = 20
+SHOWN_PAYLOADS = 10
 SHOWN_MEASUREMENTS = 10
 DRAWN_MEASUREMENTS = 1_000
 # Of the measurements; all other parameters are those of the list of payloads.

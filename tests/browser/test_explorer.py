@@ -229,6 +229,7 @@ def test_fault_stands_at_its_control(browser: Browser, address: str) -> None:
 def test_view_is_copied_as_curl(browser: Browser, address: str) -> None:
     with open_page(browser, f"{address}?name=gal") as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.locator("#as-curl > summary").click()
         page.get_by_role("button", name="Copy as curl").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
 

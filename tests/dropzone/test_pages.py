@@ -73,13 +73,13 @@ def test_list_filters_as_the_api_does(reader: Client) -> None:
 
 
 def test_list_has_pages(reader: Client) -> None:
-    for _ in range(21):
+    for _ in range(11):
         PayloadFactory()
 
     page = read(reader, "/dropzone/")
     older = page.split('id="payloads-older"')[1].split('href="')[1].split('"')[0]
 
-    assert page.count('href="/dropzone/payloads/') == 20
+    assert page.count('href="/dropzone/payloads/') == 10
     second = read(reader, f"/dropzone/{older.replace('&amp;', '&')}")
     assert second.count('href="/dropzone/payloads/') == 1
     assert "payloads-newer" in second
