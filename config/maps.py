@@ -10,9 +10,12 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
+from config.api.filtersets import PAGE_PARAMETERS
 from config.api.pages import ask, needs
 from config.api.permissions import has_access
+from config.api.timestamps import show_timestamp
 from explorer.models import TaxiZone
 from footprints.heatmap import list_org_ids
 from footprints.models import Footprint
@@ -22,8 +25,8 @@ from locations.models import MinuteAverage
 from locations.views import LocationViewSet
 
 SHOWN_ROWS = 10
-# What the page's address holds beside filters of the API.
-OWN = frozenset({"layer", "method", "cell", "from", "to", "selected", "zones"})
+# What the page's address holds beside filters of the API, and what would change the list's form.
+OWN = PAGE_PARAMETERS | {"format", "layer", "method", "cell", "from", "to", "selected", "zones"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ LAYERS = {
 }
 
 
+@require_safe
 @needs("read")
 def show_map(request: HttpRequest) -> HttpResponse:
     layer = choose_layer(request)
@@ -91,6 +95,7 @@ def show_map(request: HttpRequest) -> HttpResponse:
     return render(request, "map/map.html", context)
 
 
+@require_safe
 @needs("read")
 def show_view(request: HttpRequest) -> HttpResponse:
     """What lies in the part of the map that is looked at, in words; a part of the page."""
@@ -114,7 +119,6 @@ def describe_view(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     features = answer.data["features"]
     return {
         "count": answer.data["count"],
-        "count_text": f"{answer.data['count']:,}",
         "is_estimated": answer.data["count_is"] == "estimated",
         "rows": [write_row(feature, layer) for feature in features],
         "list_url": f"/api/v1/{layer.name}/?{query}",
@@ -126,7 +130,7 @@ def write_row(feature: dict[str, Any], layer: Layer) -> dict[str, Any]:
     """A feature of the API as a row of the table."""
     properties = feature["properties"]
     values = dict(properties)
-    values[layer.time] = properties[layer.time][:16].replace("T", " ")
+    values[layer.time] = show_timestamp(properties[layer.time])[:16]
     if "area_m2" in values:
         values["area_m2"] = write_area(values["area_m2"])
     return {
@@ -149,10 +153,9 @@ def read_filters(parameters: QueryDict, layer: Layer) -> QueryDict:
 
 
 def complete_time(text: str) -> str:
-    """A browser writes no second that is 0, and no offset; whatever else is left to the API."""
-    if len(text) == len("2024-07-01T04:00"):
-        text += ":00"
-    return text if text.endswith("Z") or "+" in text else f"{text}Z"
+    """A browser writes no second that is 0; whatever else is left to the API, where a time without
+    an offset is UTC."""
+    return f"{text}:00" if len(text) == len("2024-07-01T04:00") else text
 
 
 def list_others(parameters: QueryDict, layer: Layer) -> list[tuple[str, str]]:

@@ -1,10 +1,11 @@
 """A footprint as a part of the map's page."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
-from config.api.pages import needs
+from config.api.pages import PageRequest, needs
 from footprints.models import Footprint
 
 SQUARE_KILOMETRE = 1_000_000
@@ -18,10 +19,11 @@ def write_area(area_m2: float) -> str:
     return f"{area_km2:,.0f} km²" if area_km2 >= 1_000 else f"{area_km2:.4g} km²"
 
 
+@require_safe
 @needs("read")
-def show_footprint(request: HttpRequest, pk: int) -> HttpResponse:
+def show_footprint(request: PageRequest, pk: int) -> HttpResponse:
     """By itself it leads to the map on which it is chosen."""
-    if not getattr(request, "htmx", False):
+    if not request.htmx:
         return redirect(f"{reverse('map-page')}?layer=footprints&selected={pk}")
     footprints = Footprint.objects.select_related("import_record").defer("original", "geometry")
     footprint = get_object_or_404(footprints, pk=pk)

@@ -32,6 +32,11 @@ def write_timestamp(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+def show_timestamp(text: str) -> str:
+    """What the API has written, for people: 2024-07-01 04:00:28.008000."""
+    return text.removesuffix("Z").replace("T", " ")
+
+
 def parse_date(text: str) -> date | None:
     """The day that `YYYY-MM-DD` names, None for any other form; ValueError where none exists."""
     if BARE_DATE.fullmatch(text) is None:
