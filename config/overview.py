@@ -13,7 +13,7 @@ from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from config.api.pages import needs
+from config.api.pages import needs, needs_token
 from config.api.pagination import MAX_EXACT_COUNT, count_few, estimate_rows
 from config.api.permissions import has_access
 from dropzone.choices import State
@@ -23,7 +23,7 @@ from footprints.models import Footprint
 from imports.choices import ACTIVE, Status
 from imports.datasets import datasets
 from imports.models import Import
-from imports.pages import Shown
+from imports.pages import ShownImport
 from locations.models import Fix, MinuteAverage
 
 SHOWN_IMPORTS = 6
@@ -88,16 +88,16 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         "is_empty": not any(figure.size.count for figure in figures) and not states,
         "datasets": states,
         "known_datasets": sorted(datasets),
-        "imports": [Shown(record, may_import=False) for record in latest],
+        "imports": [ShownImport(record, may_import=False) for record in latest],
         "faults": list_faults(),
         "may_import": has_access(request, "import"),
-        "may_send": has_access(request, "ingest"),
+        "needs_token": needs_token("ingest"),
         "site": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "overview.html", context)
 
 
-def measure(rows: QuerySet[Any]) -> Size:
+def read_size(rows: QuerySet[Any]) -> Size:
     """Without reading the rows where they are many: the page must not take longer for them."""
     expected = estimate_rows(rows.order_by().values("pk"))
     if expected <= MAX_EXACT_COUNT and (count := count_few(rows)) is not None:
@@ -107,30 +107,30 @@ def measure(rows: QuerySet[Any]) -> Size:
 
 def list_figures() -> Iterator[Figure]:
     on_map = reverse("map-page")
-    fixes = measure(Fix.objects.all())
-    yield Figure(measure(Footprint.objects.all()), "footprint", f"{on_map}?layer=footprints")
+    fixes = read_size(Fix.objects.all())
+    yield Figure(read_size(Footprint.objects.all()), "footprint", f"{on_map}?layer=footprints")
     yield Figure(
-        measure(MinuteAverage.objects.all()),
+        read_size(MinuteAverage.objects.all()),
         "location",
         f"{on_map}?layer=locations",
         (f"a minute each, of {fixes} fix{pluralize(fixes.count, 'es')}",),
     )
     payloads = Payload.objects.all()
     by_state = {
-        state: measure(payloads.filter(state=state)) for state in (State.RECEIVED, State.REJECTED)
+        state: read_size(payloads.filter(state=state)) for state in (State.RECEIVED, State.REJECTED)
     }
     dropzone = reverse("dropzone-page")
     yield Figure(
-        measure(payloads),
+        read_size(payloads),
         "payload",
         dropzone,
         (f"{by_state[State.RECEIVED]} waiting", f"{by_state[State.REJECTED]} rejected"),
     )
-    measurements = measure(Measurement.objects.all())
+    measurements = read_size(Measurement.objects.all())
     yield Figure(measurements, "measurement", f"{dropzone}#measurements")
-    yield Figure(measure(Trip.objects.all()), "trip", reverse("trips-page"))
-    yield Figure(measure(Game.objects.all()), "game", reverse("games-page"))
-    yield Figure(measure(TaxiZone.objects.all()), "taxi zone", reverse("zone-list"))
+    yield Figure(read_size(Trip.objects.all()), "trip", reverse("trips-page"))
+    yield Figure(read_size(Game.objects.all()), "game", reverse("games-page"))
+    yield Figure(read_size(TaxiZone.objects.all()), "taxi zone", reverse("zone-list"))
 
 
 def list_datasets() -> list[DatasetState]:

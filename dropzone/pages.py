@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from django.http import Http404, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
@@ -14,10 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from config.api.pages import Answer, PageRequest, ask, needs
+from config.api.pages import Answer, PageRequest, ask, find_cursor, needs, needs_token
 from config.api.pagination import count_rows
 from config.api.permissions import has_access
-from config.api.timestamps import parse_timestamp, write_timestamp
+from config.api.timestamps import parse_timestamp, show_timestamp, write_timestamp
 from dropzone.choices import State
 from dropzone.jobs import kicker
 from dropzone.models import Lineage, Measurement, Payload
@@ -77,6 +76,7 @@ def show_dropzone(request: PageRequest) -> HttpResponse:
         **find_measurements(request),
         "door": request.build_absolute_uri(reverse("dropzone")),
         "may_send": has_access(request, "ingest"),
+        "needs_token": needs_token("ingest"),
     }
     return render(request, "dropzone/dropzone.html", context)
 
@@ -158,22 +158,17 @@ def read_page(answer: Answer) -> dict[str, Any]:
     """A page of a list, with cursors in the place of links, and times in that of their texts."""
     if not answer.is_good:
         return {"rows": [], "count": 0}
-    page = {name: read_cursor(answer.data[name]) for name in ("next", "previous")}
+    page = {name: find_cursor(answer.data[name]) for name in ("next", "previous")}
     names = {"received_at", "timestamp"}
     rows = [
-        row
-        | {f"{name}_text": row[name][:-1].replace("T", " ") for name in names & {*row} if row[name]}
+        row | {f"{name}_text": show_timestamp(row[name]) for name in names & {*row} if row[name]}
         for row in answer.data["results"]
     ]
     return {**answer.data, **page, "rows": rows}
 
 
 def show_instant(instant: datetime) -> str:
-    return write_timestamp(instant)[:-1].replace("T", " ")
-
-
-def read_cursor(link: str | None) -> str:
-    return parse_qs(urlsplit(link or "").query).get("cursor", [""])[0]
+    return show_timestamp(write_timestamp(instant))
 
 
 @require_safe
@@ -215,6 +210,7 @@ def render_payload(request: PageRequest, payload: Payload, fault: str = "") -> H
         "instant": payload.timestamp and show_instant(payload.timestamp),
         "measurement": measurement,
         "raw": raw,
+        "shown_bytes": SHOWN_BYTES,
         "may_retry": may_retry and not raw.is_gone and has_access(request, "ingest"),
         "fault": fault,
     }

@@ -136,6 +136,11 @@ class Address:
     def read_words(self, name: str) -> list[str]:
         return [word for word in self.query.get(name, "").split(",") if word]
 
+    @property
+    def metrics(self) -> list[str]:
+        """Where none is asked for, the API counts rows."""
+        return self.read_words("metrics") or ["count"]
+
     def link(self, changes: Mapping[str, str | list[str]]) -> str:
         """This view with other parameters, from its first page; an empty one goes."""
         return join(self.dataset.path, change(self.query, {"cursor": "", **changes}))
@@ -158,9 +163,9 @@ class Address:
     def remove(self, name: str, value: str) -> str:
         return self.link({name: [kept for kept in self.query.getlist(name) if kept != value]})
 
-    def sort(self, parameter: str, name: str, now: str) -> str:
-        """By a column; the other way round where it is `now` ascending."""
-        return self.link({parameter: f"-{name}" if now == name else name})
+    def sort(self, parameter: str, name: str, ordering: str) -> str:
+        """By a column; descending where it is the present `ordering`."""
+        return self.link({parameter: f"-{name}" if ordering == name else name})
 
     def export(self, form: str) -> str:
         names = [*self.filters, "fields"]
@@ -200,7 +205,7 @@ def read_address(request: HttpRequest, dataset: Dataset) -> Address:
         filled = [value for value in values if value]
         if filled and name not in {*HAVING, "format"}:
             query.setlist(name, filled)
-    condition = read_condition(request.GET)
+    condition = join_condition(request.GET)
     query = change(query, {"having": [*query.getlist("having"), *condition]})
     for name in LISTS:
         words = [word for text in query.getlist(name) for word in text.split(",") if word]
@@ -210,14 +215,14 @@ def read_address(request: HttpRequest, dataset: Dataset) -> Address:
     return drop_ordering(Address(dataset, query))
 
 
-def read_condition(given: QueryDict) -> list[str]:
+def join_condition(given: QueryDict) -> list[str]:
     metric, comparison, value = (given.get(name, "") for name in HAVING)
     return [f"{metric}__{comparison}:{value.strip()}"] if value.strip() else []
 
 
 def drop_ordering(address: Address) -> Address:
     """Groups are no longer ordered by what is not asked for any more."""
-    asked = {*address.read_words("group_by"), *(address.read_words("metrics") or ["count"])}
+    asked = {*address.read_words("group_by"), *address.metrics}
     ordering = address.query.get("group_ordering", "")
     is_kept = all(term.removeprefix("-") in asked for term in ordering.split(","))
     kept = ordering if is_kept else ""

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from django.urls import reverse
 
 from config.api.filtersets import MAX_VALUE_CHARACTERS
+from config.api.pages import find_cursor
+from config.api.timestamps import show_timestamp
 from explorer.page_address import Address
 from explorer.page_filters import NUMBERS, TIMES, show_title, show_words
 from explorer.tables import Column
@@ -69,7 +70,7 @@ def show_value(value: Any, kind: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if kind == "timestamp":
-        return str(value).replace("T", " ").removesuffix("Z")
+        return show_timestamp(str(value))
     return write_value(value) or "“”"
 
 
@@ -90,18 +91,18 @@ def round_figure(value: Any) -> str:
 # Rows
 
 
-def read_rows(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
+def present_rows(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
     dataset = address.dataset
     names = address.read_words("fields") or list(dataset.table.by_name)
     columns = [dataset.table.by_name[name] for name in names]
-    now = address.query.get("ordering", dataset.key)
+    ordering = address.query.get("ordering", dataset.key)
     return {
         "headers": [
             Header(
                 column.name,
                 show_heading(column),
-                address.sort("ordering", column.name, now),
-                tell_direction(column.name, now),
+                address.sort("ordering", column.name, ordering),
+                tell_direction(column.name, ordering),
                 is_number=column.kind.name in NUMBERS,
             )
             for column in columns
@@ -120,10 +121,10 @@ def show_heading(column: Column) -> str:
     return f"{title} (UTC)" if column.kind.name == "timestamp" else title
 
 
-def tell_direction(name: str, now: str) -> str:
-    if now.removeprefix("-") != name:
+def tell_direction(name: str, ordering: str) -> str:
+    if ordering.removeprefix("-") != name:
         return ""
-    return "descending" if now.startswith("-") else "ascending"
+    return "descending" if ordering.startswith("-") else "ascending"
 
 
 def make_cell(column: Column, value: Any) -> Cell:
@@ -140,10 +141,7 @@ def make_cell(column: Column, value: Any) -> Cell:
 
 def link_page(address: Address, url: str | None) -> str:
     """The page that the API's own link leads to."""
-    if url is None:
-        return ""
-    [cursor] = parse_qs(urlsplit(url).query)["cursor"]
-    return address.link({"cursor": cursor})
+    return address.link({"cursor": find_cursor(url)}) if url else ""
 
 
 # Facets
@@ -159,7 +157,7 @@ class Facet:
     has_more: bool
 
 
-def read_facets(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
+def present_facets(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
     table = address.dataset.table
     facets = [
         Facet(
@@ -183,7 +181,7 @@ def make_value(
     label = show_value(value["value"], column.kind.name)
     if value["value"] is None:
         label = "none" if column.elements else "empty"
-    length = measure(value["count"], values[0]["count"])
+    length = write_percent(value["count"], values[0]["count"])
     return Bar(label, f"{value['count']:,}", "0", length, href, is_set)
 
 
@@ -199,19 +197,18 @@ def name_filter(column: Column, value: Any) -> tuple[str, str]:
     return column.name + suffix, text
 
 
-def measure(part: Any, whole: Any) -> str:
-    """As a percentage."""
+def write_percent(part: Any, whole: Any) -> str:
     return f"{100 * float(part) / float(whole):.2f}" if whole else "0"
 
 
 # Groups
 
 
-def read_groups(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
+def present_groups(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
     names = address.read_words("group_by")
-    metrics = address.read_words("metrics") or ["count"]
+    metrics = address.metrics
     columns = address.dataset.table.by_name
-    now = address.query.get("group_ordering", names[0] if names else "")
+    ordering = address.query.get("group_ordering", names[0] if names else "")
     results = data["results"]
     kinds = {name: columns[name].kind.name for name in names if ":" not in name}
     drawn = next((m for m in metrics if any(is_figure(row[m]) for row in results)), "")
@@ -220,8 +217,8 @@ def read_groups(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
             Header(
                 name,
                 show_group(name) if name in names else show_metric(name),
-                address.sort("group_ordering", name, now),
-                tell_direction(name, now),
+                address.sort("group_ordering", name, ordering),
+                tell_direction(name, ordering),
                 is_number=name in metrics,
             )
             for name in (*names, *metrics)
@@ -262,8 +259,8 @@ def draw_groups(
         Bar(
             ", ".join(show_value(row[name], "") for name in names),
             round_figure(row[metric]) if row[metric] is not None else "—",
-            measure(min(figure, 0) - low, span),
-            measure(abs(figure), span),
+            write_percent(min(figure, 0) - low, span),
+            write_percent(abs(figure), span),
         )
         for row, figure in zip(results, figures, strict=True)
     ]
@@ -285,7 +282,7 @@ def show_metric(word: str) -> str:
 # Histograms
 
 
-def read_bins(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
+def present_bins(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
     column = address.dataset.table.by_name[data["field"]]
     bins = data["results"]
     most = max((each["count"] for each in bins), default=0)
@@ -294,7 +291,7 @@ def read_bins(address: Address, data: Mapping[str, Any]) -> dict[str, Any]:
             f"{show_edge(each['from'], column)} to {show_edge(each['to'], column)}",
             f"{each['count']:,}",
             str(place),
-            measure(each["count"], most),
+            write_percent(each["count"], most),
             link_range(address, column, each, is_last=place == len(bins) - 1),
         )
         for place, each in enumerate(bins)

@@ -138,7 +138,7 @@ def list_kept(address: Address, shown: Iterable[str]) -> list[tuple[str, str]]:
 # What is set
 
 
-def find_lookups(table: Table) -> Mapping[str, tuple[Column, str]]:
+def index_lookups(table: Table) -> Mapping[str, tuple[Column, str]]:
     """Every filter's column and suffix, by its parameter."""
     return {
         column.name + lookup.suffix: (column, lookup.suffix)
@@ -148,7 +148,7 @@ def find_lookups(table: Table) -> Mapping[str, tuple[Column, str]]:
 
 
 def list_chips(address: Address) -> list[Chip]:
-    lookups = find_lookups(address.dataset.table)
+    lookups = index_lookups(address.dataset.table)
     chips = []
     for name, values in address.filters.lists():
         column, suffix = lookups.get(name, (None, ""))
@@ -166,7 +166,7 @@ def list_chips(address: Address) -> list[Chip]:
 def list_faults(address: Address, faults: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """What is wrong with it: what of the page is at fault in its own words, its parameter, and
     why."""
-    lookups = find_lookups(address.dataset.table)
+    lookups = index_lookups(address.dataset.table)
     own = {inner: name for name, inner in address.tab.parameters.items()}
     listed = []
     for name, detail in faults.items():

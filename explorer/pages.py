@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,7 +12,7 @@ from django.urls import resolve
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url, replace_url
 
-from config.api.pages import Answer, PageRequest, ask, needs
+from config.api.pages import Answer, PageRequest, ask, needs, needs_token
 from config.api.spooling import FORMS
 from explorer.aggregates import MOST_GROUPED
 from explorer.page_address import (
@@ -29,10 +28,10 @@ from explorer.page_address import (
 )
 from explorer.page_figures import (
     METRIC_WORDS,
-    read_bins,
-    read_facets,
-    read_groups,
-    read_rows,
+    present_bins,
+    present_facets,
+    present_groups,
+    present_rows,
     show_group,
     show_metric,
 )
@@ -46,12 +45,12 @@ from explorer.page_filters import (
 from explorer.tables import Table
 
 VIEW = "view"  # what a filter that is typed replaces
-READERS: Mapping[str, Callable[[Address, Mapping[str, Any]], dict[str, Any]]] = MappingProxyType(
+PRESENTERS: Mapping[str, Callable[[Address, Mapping[str, Any]], dict[str, Any]]] = MappingProxyType(
     {
-        ROWS.name: read_rows,
-        FACETS.name: read_facets,
-        AGGREGATE.name: read_groups,
-        HISTOGRAM.name: read_bins,
+        ROWS.name: present_rows,
+        FACETS.name: present_facets,
+        AGGREGATE.name: present_groups,
+        HISTOGRAM.name: present_bins,
     }
 )
 # What of the address the tab's own controls show.
@@ -109,13 +108,13 @@ def describe_view(request: PageRequest, address: Address, answer: Answer | None)
         **describe_choices(address),
     }
     if answer and answer.is_good:
-        context["result"] = READERS[address.tab.name](address, answer.data)
+        context["result"] = PRESENTERS[address.tab.name](address, answer.data)
     return context
 
 
 def write_curl(request: HttpRequest, address: Address) -> str:
     """The same question for a terminal."""
-    login = "" if "read" in settings.ANONYMOUS_ACCESS else '-H "Authorization: Bearer $ACCESS" '
+    login = '-H "Authorization: Bearer $ACCESS" ' if needs_token("read") else ""
     return f"curl {login}{shlex.quote(request.build_absolute_uri(address.api_path))}"
 
 
@@ -143,7 +142,7 @@ def describe_choices(address: Address) -> dict[str, Any]:
 def describe_groups(address: Address) -> dict[str, Any]:
     """A choice for each group and metric that is asked for, and one more."""
     groups = address.read_words("group_by")
-    metrics = address.read_words("metrics") or ["count"]
+    metrics = address.metrics
     having = address.read_words("having")
     metric_choices = list_metrics(address.dataset.table)
     titles = dict(pair for _, pairs in metric_choices for pair in pairs)

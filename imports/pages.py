@@ -37,7 +37,7 @@ TONES = {Status.FINISHED: "good", Status.FAILED: "bad"} | dict.fromkeys(ACTIVE, 
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImport:
     """An import as people read it, and what its visitor may do with it."""
 
     record: Import
@@ -124,7 +124,7 @@ def render_imports(
         "faults": faults,
         "unknown": unknown,
         "page": page,
-        "imports": [Shown(record, may_import) for record in page],
+        "imports": [ShownImport(record, may_import) for record in page],
         "every": 1 if Import.objects.filter(status__in=ACTIVE).exists() else 10,
     }
     template = "imports/list.html" if request.htmx else "imports/imports.html"
@@ -162,7 +162,7 @@ def show_import(request: PageRequest, import_id: int) -> HttpResponse:
     """One import: its figures and what it refused, each of them anew for whoever watches."""
     found = Import.objects.select_related("created_by")
     record = get_object_or_404(found, pk=import_id)
-    shown = Shown(record, has_access(request, "import"))
+    shown = ShownImport(record, has_access(request, "import"))
     context: dict[str, Any] = {"import": shown, "record": record}
     if request.htmx.target != "import-rejects":
         context["checks"] = check_import(record)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import wraps
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
@@ -42,6 +44,11 @@ class Answer:
         return {error["attr"] or "": error["detail"] for error in errors}
 
 
+def needs_token(access: str) -> bool:
+    """Whether a program needs a token for it, whoever looks at the page that tells how."""
+    return access not in settings.ANONYMOUS_ACCESS
+
+
 def needs(access: str) -> Callable[[Page], Page]:
     """A page for those who may do `access`; others are asked to sign in."""
 
@@ -65,8 +72,9 @@ def ask(view: Page, request: HttpRequest, parameters: QueryDict, **kwargs: Any) 
 
     Numbers keep their digits.
     """
+    parameters = parameters.copy()
+    parameters.pop("format", None)  # which would ask for anything but JSON
     inner = copy(request)
-    vars(inner).pop("headers", None)  # where somebody has read them, they are those of the page
     inner.method = "GET"
     inner.GET = parameters  # type: ignore[assignment] # immutable, and nobody changes it
     inner.META = {
@@ -79,3 +87,8 @@ def ask(view: Page, request: HttpRequest, parameters: QueryDict, **kwargs: Any) 
     response: Any = view(inner, **kwargs)
     response.render()
     return Answer(response.status_code, json.loads(response.content, parse_float=Decimal))
+
+
+def find_cursor(link: str | None) -> str:
+    """That of the API's link to another page of a list; none where there is no such page."""
+    return parse_qs(urlsplit(link or "").query).get("cursor", [""])[0]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from config import overview
-from config.overview import Size, list_datasets, list_faults, measure
+from config.overview import Size, list_datasets, list_faults, read_size
 from dropzone.choices import State
 from dropzone.models import Payload
 from footprints.models import Footprint
@@ -91,10 +91,8 @@ def test_very_many_rows_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE footprints_footprint")
 
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        size = measure(Footprint.objects.all())
+    with CaptureQueriesContext(connection) as queries:
+        size = read_size(Footprint.objects.all())
 
     assert str(size) == "about 3"
     assert [query["sql"].startswith("EXPLAIN") for query in queries] == [True]
@@ -106,7 +104,7 @@ def test_rows_that_the_planner_knows_nothing_of_are_not_counted_beyond_the_limit
     monkeypatch.setattr(overview, "estimate_rows", lambda rows: 5)
     monkeypatch.setattr(overview, "count_few", lambda rows: None)
 
-    assert measure(Footprint.objects.all()) == Size(5, is_exact=False)
+    assert read_size(Footprint.objects.all()) == Size(5, is_exact=False)
 
 
 def test_datasets_tell_what_their_imports_brought() -> None:

@@ -85,6 +85,19 @@ def test_list_has_pages(reader: Client) -> None:
     assert "payloads-newer" in second
 
 
+@pytest.mark.parametrize("query", ["count=none", "format=csv"])
+def test_list_has_pages_however_the_api_would_answer(reader: Client, query: str) -> None:
+    for _ in range(11):
+        PayloadFactory()
+
+    page = read(reader, f"/dropzone/?{query}")
+
+    assert page.count('href="/dropzone/payloads/') == 10
+    assert "payloads-older" in page
+    assert ("11 in all" in page) is (query != "count=none")
+    assert "None" not in page
+
+
 def test_part_that_looks_again_tells_of_news(reader: Client) -> None:
     receive(write(1))
 
@@ -106,6 +119,18 @@ def test_sending_is_offered_to_who_may(reader: Client, settings: Settings) -> No
     page = read(reader, "/dropzone/")
     assert "data-send" in page
     assert "curl --data-binary @file.json http://testserver/dropzone" in page
+
+
+def test_command_has_a_token_where_a_terminal_needs_one(
+    client: Client, settings: Settings, django_user_model: type[User]
+) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+    client.force_login(django_user_model.objects.create_user("ada"))
+
+    page = read(client, "/dropzone/")
+
+    assert "data-send" in page
+    assert "Authorization: Bearer" in page
 
 
 def test_payload_tells_all(sender: Client) -> None:
