@@ -122,7 +122,13 @@ def test_pages_lead_to_each_other(visitor: Client) -> None:
 
 
 def test_estimated_count_says_so(visitor: Client) -> None:
-    assert "about" in show(visitor, f"{URL}?count=estimated").content.decode()
+    exact, estimated = (
+        " ".join(show(visitor, f"{URL}?count={mode}").content.decode().split())
+        for mode in ("exact", "estimated")
+    )
+
+    assert '<p class="flat" role="status"> about <strong>' in estimated
+    assert '<p class="flat" role="status"> <strong>' in exact
 
 
 def test_exports_have_the_filters_and_the_columns(visitor: Client) -> None:

@@ -11,7 +11,6 @@ from imports.choices import Status
 from imports.completeness import check_import
 from imports.jobs import create_import, run_import
 from imports.models import Import
-from imports.pages import write_seconds
 from tests.factories.imports import ChunkFactory, ImportFactory
 
 
@@ -88,17 +87,3 @@ def test_nothing_is_judged_before_the_end(status: Status) -> None:
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.UNCHANGED])
 def test_what_is_not_seen_has_no_ledger(status: Status) -> None:
     assert check_import(ImportFactory(status=status)) == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-1, "0 s"),
-        (0.44, "0.4 s"),
-        (59.6, "1 min 0 s"),
-        (125, "2 min 5 s"),
-        (3_600 * 25 + 61, "1 d 1 h"),
-    ],
-)
-def test_durations_have_two_units(seconds: float, text: str) -> None:
-    assert write_seconds(seconds) == text
