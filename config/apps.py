@@ -1,10 +1,12 @@
-"""The composition of the apps, known to Django for its commands only."""
+"""The composition of the apps, known to Django for its commands, its keys and its groups."""
 
 from django.apps import AppConfig
 from django.contrib.staticfiles.apps import StaticFilesConfig
 from django.core.checks import register
+from django.db.models.signals import post_migrate
 
 from config.checks import check_reader
+from config.groups import make_groups
 
 
 class ConfigConfig(AppConfig):
@@ -13,6 +15,7 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         register(check_reader)
+        post_migrate.connect(make_groups, sender=self)
 
 
 class AssetsConfig(StaticFilesConfig):

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 
 from config.api.pages import needs, needs_token
 from config.api.pagination import MAX_EXACT_COUNT, count_few, estimate_rows
@@ -77,7 +76,6 @@ class Fault:
     happened_at: datetime
 
 
-@require_safe
 @needs("read")
 def show_overview(request: HttpRequest) -> HttpResponse:
     figures = list(list_figures())
@@ -88,7 +86,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         "is_empty": not any(figure.size.count for figure in figures) and not states,
         "datasets": states,
         "known_datasets": sorted(datasets),
-        "imports": [ShownImport(record, may_import=False) for record in latest],
+        "imports": [ShownImport(record, may_change=False) for record in latest],
         "faults": list_faults(),
         "may_import": has_access(request, "import"),
         "needs_token": needs_token("ingest"),

@@ -1,5 +1,6 @@
 """Settings, all of them from the environment; the table of variables stands in the README."""
 
+import hmac
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -101,6 +102,19 @@ def read_redis(name: str, seconds: float = 0.25) -> str:
     return f"{url}{glue}socket_timeout={seconds}&socket_connect_timeout={seconds}"
 
 
+def read_signing_key(name: str) -> str:
+    """Variable `name`; where it is unset it is derived from SECRET_KEY, which it does not tell.
+
+    Raises ImproperlyConfigured where it is shorter than what HS256 needs (RFC 7518, 3.2).
+    """
+    key: str = env.str(name, default="")
+    if not key:
+        return hmac.digest(env.str("SECRET_KEY").encode(), name.encode(), "sha256").hex()
+    if len(key.encode()) < 32:
+        raise ImproperlyConfigured(f"{name}: shorter than 32 bytes")
+    return key
+
+
 # What runs
 DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
@@ -119,6 +133,7 @@ DROPZONE_BUCKET_URL = read_url("DROPZONE_BUCKET_URL")
 DROPZONE_BUCKET_REGION = env.str("DROPZONE_BUCKET_REGION", default="")
 
 INSTALLED_APPS = [
+    "rest_framework_api_key",
     "config.apps.ConfigConfig",
     "imports",
     "footprints",
@@ -249,6 +264,11 @@ SIMPLE_JWT = {
     # A new password ends all tokens of the old one.
     "CHECK_REVOKE_TOKEN": True,
     "TOKEN_REFRESH_SERIALIZER": "config.tokens.OnceOnlyRefreshSerializer",
+    # Who learns the one key must not have the other.
+    "SIGNING_KEY": read_signing_key("JWT_SIGNING_KEY"),
+    "ALGORITHM": "HS256",
+    "ISSUER": "catchment",
+    "AUDIENCE": "catchment",
 }
 
 if PUBLIC_URL.startswith("https://"):
@@ -273,6 +293,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = max(10 * 2**20, DROPZONE_MAX_BYTES)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "config.keys.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasAccess"],
@@ -297,6 +318,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Intake for messy geodata: raw first, nothing lost, every refusal explained.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["config.api.permissions.HasAccess"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -4,12 +4,14 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
+from config.api.pages import needs
 from config.health import show_alive, show_ready
 from config.maps import show_map, show_view
 from config.overview import show_overview
-from config.views import show_not_found
+from config.views import ApiKeyViewSet, show_not_found
 from dropzone.pages import (
     open_dropzone,
     retry_payload,
@@ -32,6 +34,9 @@ from locations.views import LocationView
 
 # Without OPTIONS, which would describe a template that cannot be rendered alone.
 SWAGGER = {"url_name": "schema", "http_method_names": ["get", "head"]}
+
+router = SimpleRouter()
+router.register("keys", ApiKeyViewSet, basename="key")
 
 handler404 = show_not_found
 
@@ -58,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("locations.urls")),
     path("api/v1/", include("dropzone.urls")),
     path("api/v1/", include("explorer.urls")),
+    path("api/v1/", include(router.urls)),
     # With a slash at their end or without: a redirect would lose what was sent.
     re_path(r"^location/?\Z", LocationView.as_view(), name="location"),
     re_path(r"^dropzone/?\Z", open_dropzone, name="dropzone"),
@@ -79,7 +85,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
     path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(**SWAGGER), name="swagger"),
+    path(
+        "api/docs/", needs("read")(SpectacularSwaggerSplitView.as_view(**SWAGGER)), name="swagger"
+    ),
     path("admin/", admin.site.urls),
     path("rq/", include("django_rq.urls")),
 ]

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.api.admin import ReadOnlyAdmin
+from config.api.permissions import has_access
 from dropzone.jobs import kicker
 from dropzone.models import Measurement, Payload
 from dropzone.replaying import replay
@@ -38,7 +39,7 @@ class PayloadAdmin(ReadOnlyAdmin):
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Who may only look must not act."""
-        return request.user.has_perm("dropzone.change_payload")
+        return has_access(request, "replay")
 
     @admin.action(permissions=["replay"], description="Process those that were rejected anew")
     def replay_payloads(self, request: HttpRequest, payloads: Any) -> None:

@@ -10,7 +10,6 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from config.api.pages import Answer, PageRequest, ask, find_cursor, needs, needs_token
@@ -57,7 +56,6 @@ def open_dropzone(request: PageRequest) -> HttpResponseBase:
     return show_dropzone(request)
 
 
-@require_safe
 @needs("read")
 def show_dropzone(request: PageRequest) -> HttpResponse:
     """The page, or the part of it that is asked for."""
@@ -79,6 +77,9 @@ def show_dropzone(request: PageRequest) -> HttpResponse:
         "needs_token": needs_token("ingest"),
     }
     return render(request, "dropzone/dropzone.html", context)
+
+
+vars(open_dropzone)["accesses"] = vars(show_dropzone)["accesses"]
 
 
 def find_payloads(request: PageRequest) -> dict[str, Any]:
@@ -171,15 +172,13 @@ def show_instant(instant: datetime) -> str:
     return show_timestamp(write_timestamp(instant))
 
 
-@require_safe
 @needs("read")
 def show_payload(request: PageRequest, pk: str) -> HttpResponse:
     payload = get_object_or_404(Payload, pk=pk)
     return render_payload(request, payload)
 
 
-@require_POST
-@needs("ingest")
+@needs(post="replay")
 def retry_payload(request: PageRequest, pk: str) -> HttpResponseBase:
     payload = get_object_or_404(Payload, pk=pk)
     try:
@@ -211,7 +210,7 @@ def render_payload(request: PageRequest, payload: Payload, fault: str = "") -> H
         "measurement": measurement,
         "raw": raw,
         "shown_bytes": SHOWN_BYTES,
-        "may_retry": may_retry and not raw.is_gone and has_access(request, "ingest"),
+        "may_retry": may_retry and not raw.is_gone and has_access(request, "replay"),
         "fault": fault,
     }
     part = "_payload" if request.htmx else "payload"
@@ -252,14 +251,12 @@ def read_beginning(payload: Payload) -> Beginning:
     return Beginning(text.translate(VISIBLE), len(content), is_unpacked=content is not body)
 
 
-@require_safe
 @needs("read")
 def show_measurement(request: PageRequest, timestamp: str) -> HttpResponse:
     return render_measurement(request, find_measurement(timestamp))
 
 
-@require_POST
-@needs("read")
+@needs(post="read")
 def verify_measurement(request: PageRequest, timestamp: str) -> HttpResponse:
     measurement = find_measurement(timestamp)
     try:

@@ -205,7 +205,7 @@ class PayloadViewSet(RawMixin, ReadOnlyModelViewSet[Payload]):
 
     @property
     def access(self) -> str:
-        return "read" if self.request.method in SAFE_METHODS else "ingest"
+        return "read" if self.request.method in SAFE_METHODS else "replay"
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, content_negotiation_class=FixedNegotiation)

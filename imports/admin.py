@@ -7,8 +7,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
 from config.api.admin import ReadOnlyAdmin
+from config.api.permissions import has_access
 from imports.jobs import RowsInUse, cancel_import, kick_import, resume_import
 from imports.models import Chunk, Import, Reject
+from imports.permissions import may_change
 
 
 @admin.register(Import)
@@ -31,7 +33,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         """Who may only look must not act."""
-        return request.user.has_perm("imports.change_import")
+        return has_access(request, "import")
 
     @admin.display(description="Progress", ordering="bytes_done")
     def progress(self, record: Import) -> str:
@@ -46,26 +48,34 @@ class ImportAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["run"], description="Cancel: none of their rows will be seen")
     def cancel_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
+        own = self._sort_out(request, imports)
         try:
-            done = [record for record in imports if cancel_import(record.pk)]
+            done = [record for record in own if cancel_import(record.pk)]
         except RowsInUse:
             self.message_user(request, "somebody holds them: try again", messages.ERROR)
             return
-        self._tell(request, "cancelled", done, imports)
+        self._tell(request, "cancelled", done, own)
 
     @admin.action(
         permissions=["run"], description="Resume: go on after a failure, begin anew after a cancel"
     )
     def resume_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
-        done = [record for record in imports if resume_import(record.pk)]
+        own = self._sort_out(request, imports)
+        done = [record for record in own if resume_import(record.pk)]
         for record in done:
             kick_import(record.pk)
-        self._tell(request, "resumed", done, imports)
+        self._tell(request, "resumed", done, own)
 
-    def _tell(
-        self, request: HttpRequest, what: str, done: list[Import], imports: QuerySet[Import]
-    ) -> None:
-        others = len(imports) - len(done)
+    def _sort_out(self, request: HttpRequest, imports: QuerySet[Import]) -> list[Import]:
+        """Those that the user may change; tells of the others."""
+        own = [record for record in imports if may_change(request, record)]
+        if others := len(imports) - len(own):
+            left = f"{others} are left alone: somebody else started them"
+            self.message_user(request, left, messages.WARNING)
+        return own
+
+    def _tell(self, request: HttpRequest, what: str, done: list[Import], own: list[Import]) -> None:
+        others = len(own) - len(done)
         message = f"{len(done)} {what}" + (f", {others} are in no state for it" if others else "")
         self.message_user(request, message, messages.WARNING if others else messages.SUCCESS)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Left
@@ -12,11 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from config.api.pages import PageRequest, needs
-from config.api.permissions import has_access
+from config.api.permissions import find_person, has_access
 from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
 from imports.completeness import check_import
 from imports.datasets import datasets
@@ -24,6 +24,7 @@ from imports.engine.records import ImportFailure
 from imports.engine.uploads import SCHEME
 from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
 from imports.models import Import, Reject
+from imports.permissions import NOT_YOURS, may_change
 from imports.serializers import NewImportSerializer
 
 PAGE_SIZE = 25
@@ -41,7 +42,7 @@ class ShownImport:
     """An import as people read it, and what its visitor may do with it."""
 
     record: Import
-    may_import: bool
+    may_change: bool
 
     @property
     def tone(self) -> str:
@@ -53,15 +54,15 @@ class ShownImport:
 
     @property
     def can_cancel(self) -> bool:
-        return self.may_import and self.is_active and self.record.status != Status.CANCELLING
+        return self.may_change and self.is_active and self.record.status != Status.CANCELLING
 
     @property
     def can_resume(self) -> bool:
-        return self.may_import and self.record.status in RESUMABLE
+        return self.may_change and self.record.status in RESUMABLE
 
     @property
     def can_delete(self) -> bool:
-        return self.may_import and self.record.status in ENDED
+        return self.may_change and self.record.status in ENDED
 
     @property
     def source(self) -> str:
@@ -101,8 +102,7 @@ def write_seconds(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs("read")
+@needs("read", post="import")
 def show_imports(request: PageRequest) -> HttpResponseBase:
     """All imports, the newest first; a form that starts another for who may."""
     if request.method == "POST":
@@ -124,7 +124,7 @@ def render_imports(
         "faults": faults,
         "unknown": unknown,
         "page": page,
-        "imports": [ShownImport(record, may_import) for record in page],
+        "imports": [ShownImport(record, may_change(request, record)) for record in page],
         "every": 1 if Import.objects.filter(status__in=ACTIVE).exists() else 10,
     }
     template = "imports/list.html" if request.htmx else "imports/imports.html"
@@ -143,7 +143,6 @@ def filter_imports(request: HttpRequest) -> tuple[QuerySet[Import], str]:
     return found, ""
 
 
-@needs("import")
 def take_import(request: PageRequest) -> HttpResponse:
     """Starts an import and shows it, or tells which field is wrong."""
     values: dict[str, Any] = {name: text for name, text in request.POST.items() if text}
@@ -151,18 +150,17 @@ def take_import(request: PageRequest) -> HttpResponse:
     if not new.is_valid():
         faults = {name: " ".join(map(str, errors)) for name, errors in new.errors.items()}
         return render_imports(request, values, faults)
-    record = new.save(created_by=request.user if request.user.is_authenticated else None)
+    record = new.save(created_by=find_person(request))
     kick_import(record.pk)
     return redirect("import-page", record.pk)
 
 
-@require_safe
 @needs("read")
 def show_import(request: PageRequest, import_id: int) -> HttpResponse:
     """One import: its figures and what it refused, each of them anew for whoever watches."""
     found = Import.objects.select_related("created_by")
     record = get_object_or_404(found, pk=import_id)
-    shown = ShownImport(record, has_access(request, "import"))
+    shown = ShownImport(record, may_change(request, record))
     context: dict[str, Any] = {"import": shown, "record": record}
     if request.htmx.target != "import-rejects":
         context["checks"] = check_import(record)
@@ -195,10 +193,9 @@ def group_rejects(record: Import) -> Iterable[Any]:
     return groups.order_by("-count", "code", "column")[:SHOWN_GROUPS]
 
 
-@require_POST
-@needs("import")
+@needs(post="import")
 def take_cancel(request: PageRequest, import_id: int) -> HttpResponse:
-    record = get_object_or_404(Import, pk=import_id)
+    record = find_own(request, import_id)
     try:
         is_cancelled = cancel_import(record.pk)
     except RowsInUse:
@@ -208,10 +205,9 @@ def take_cancel(request: PageRequest, import_id: int) -> HttpResponse:
     return tell(request, record, "cancelled: none of its rows will be seen")
 
 
-@require_POST
-@needs("import")
+@needs(post="import")
 def take_resume(request: PageRequest, import_id: int) -> HttpResponse:
-    record = get_object_or_404(Import, pk=import_id)
+    record = find_own(request, import_id)
     if not resume_import(record.pk):
         reason = "only what failed or was cancelled can be resumed"
         return tell(request, record, reason, is_done=False)
@@ -219,10 +215,9 @@ def take_resume(request: PageRequest, import_id: int) -> HttpResponse:
     return tell(request, record, "queued again")
 
 
-@require_POST
-@needs("import")
+@needs(post="import")
 def take_delete(request: PageRequest, import_id: int) -> HttpResponse:
-    record = get_object_or_404(Import, pk=import_id)
+    record = find_own(request, import_id)
     try:
         is_deleted = delete_import(record.pk)
     except RowsInUse:
@@ -233,6 +228,14 @@ def take_delete(request: PageRequest, import_id: int) -> HttpResponse:
         return tell(request, record, "it is active: cancel it first", is_done=False)
     messages.success(request, f"Import {import_id} is deleted, with its rows.")
     return redirect("imports-page")
+
+
+def find_own(request: PageRequest, import_id: int) -> Import:
+    """One that the visitor may change. Raises Http404 or PermissionDenied."""
+    record = get_object_or_404(Import, pk=import_id)
+    if not may_change(request, record):
+        raise PermissionDenied(NOT_YOURS)
+    return record
 
 
 def tell(request: PageRequest, record: Import, text: str, *, is_done: bool = True) -> HttpResponse:

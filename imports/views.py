@@ -21,11 +21,13 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 from config.api.errors import Conflict
 from config.api.exports import ExportView
 from config.api.filtersets import refuse_unknown
+from config.api.permissions import HasAccess, find_person
 from imports.datasets import datasets
 from imports.engine.records import ImportFailure
 from imports.filtersets import ImportFilterSet, RejectFilterSet
 from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
 from imports.models import Import, Reject
+from imports.permissions import IsOwn
 from imports.serializers import (
     DatasetSerializer,
     ImportSerializer,
@@ -43,6 +45,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     queryset = Import.objects.select_related("created_by")
     serializer_class = ImportSerializer
     filterset_class = ImportFilterSet
+    permission_classes = (HasAccess, IsOwn)
     ordering = "-id"
     lookup_value_regex = "[0-9]+"
     ordering_fields = ("id", "dataset", "status", "created_at", "started_at", "ended_at")
@@ -60,8 +63,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
         """Queues an import of a URL, or of a file that is sent along (multipart)."""
         new = self.get_serializer(data=request.data)
         new.is_valid(raise_exception=True)
-        user = request.user if request.user.is_authenticated else None
-        return self._run(new.save(created_by=user).pk)
+        return self._run(new.save(created_by=find_person(request)).pk)
 
     @extend_schema(request=None, responses=ACCEPTED)
     @action(detail=True, methods=["post"])

@@ -34,7 +34,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy")
 
 # Written by migrations; PostGIS's own tables are none of Django's.
-KEPT_TABLES = frozenset({"auth_permission", "django_content_type"})
+KEPT_TABLES = frozenset(
+    {"auth_permission", "auth_group", "auth_group_permissions", "django_content_type"}
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,8 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from config.api.permissions import has_access
+
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Rows that the system writes: nobody adds, edits or deletes them by hand."""
@@ -27,6 +29,13 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
             return super().changelist_view(request, extra_context)
         except (ValueError, DataError):
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return has_access(request, "read")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever may read over the API may look here too, once the admin lets them in."""
+        return has_access(request, "read")
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

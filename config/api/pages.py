@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -49,19 +51,27 @@ def needs_token(access: str) -> bool:
     return access not in settings.ANONYMOUS_ACCESS
 
 
-def needs(access: str) -> Callable[[Page], Page]:
-    """A page for those who may do `access`; others are asked to sign in."""
+def needs(read: str = "", *, post: str = "") -> Callable[[Page], Page]:
+    """A page for those who may do `read` to see it, and `post` to send to it; without either it
+    has no such method. Who has not signed in is asked to; who has, and may not, is told."""
+    accesses = dict.fromkeys(("GET", "HEAD"), read) | {"POST": post}
+    methods = [method for method, access in accesses.items() if access]
 
     def wrap(page: Page) -> Page:
+        @require_http_methods(methods)
         @wraps(page)
         def show(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            access = accesses[str(request.method)]
             if has_access(request, access):
                 return page(request, *args, **kwargs)
+            if request.user.is_authenticated:
+                raise PermissionDenied(f"This needs the permission “{access}”.")
             if request.htmx:  # which would follow a redirect, and put that page into this one
                 here = redirect_to_login(request.htmx.current_url_abs_path or "/")
                 return HttpResponseClientRedirect(here.url)
             return redirect_to_login(request.get_full_path())
 
+        vars(show)["accesses"] = {method: accesses[method] for method in methods}
         return show
 
     return wrap
