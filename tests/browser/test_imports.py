@@ -6,7 +6,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, Dialog, Page, expect
 from pytest_django import Settings
@@ -24,6 +23,7 @@ from tests.factories.imports import ImportFactory, RejectFactory
 from tests.faults.sources import Page as Source
 from tests.faults.sources import Sources, drip, run_sources
 from tests.imports.test_cancelling import in_thread
+from tests.people import make_user
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
@@ -185,12 +185,10 @@ def test_visitor_without_rights_changes_nothing(
     assert Import.objects.get().status == Status.QUEUED
 
 
-def test_sign_in_is_asked_for_where_reading_needs_it(
-    client: Client, django_user_model: type[User]
-) -> None:
+def test_sign_in_is_asked_for_where_reading_needs_it(client: Client) -> None:
     assert client.get("/imports/")["Location"] == "/sign-in/?next=/imports/"
 
-    client.force_login(django_user_model.objects.create_user("ada"))
+    client.force_login(make_user(group="analyst"))
 
     assert client.get("/imports/").status_code == 200
 

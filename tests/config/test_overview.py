@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +19,7 @@ from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ImportFactory
 from tests.factories.locations import MinuteAverageFactory
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -161,13 +161,11 @@ def test_queries_do_not_grow_with_the_rows(page: Client) -> None:
     assert count_queries() == few
 
 
-def test_sign_in_is_asked_for_where_reading_needs_it(
-    client: Client, settings: Settings, django_user_model: type[User]
-) -> None:
+def test_sign_in_is_asked_for_where_reading_needs_it(client: Client, settings: Settings) -> None:
     settings.ANONYMOUS_ACCESS = frozenset()
 
     anonymous = client.get("/")
-    client.force_login(django_user_model.objects.create_user("ada"))
+    client.force_login(make_user(group="analyst"))
 
     assert anonymous.status_code == 302
     assert anonymous.headers["location"] == "/sign-in/?next=/"

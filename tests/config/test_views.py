@@ -21,13 +21,14 @@ from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 from tests.factories.locations import MinuteAverageFactory
+from tests.people import make_user
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 (of a user that lives for one test)
 
 
 @pytest.fixture
-def user(django_user_model: type[User]) -> User:
-    return django_user_model.objects.create_user("ada", password=PASSWORD)
+def user() -> User:
+    return make_user("ada", password=PASSWORD)
 
 
 def test_alive_needs_no_database(client: Client) -> None:

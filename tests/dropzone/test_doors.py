@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -20,6 +19,7 @@ from dropzone.jobs import kicker
 from dropzone.models import Measurement, Payload
 from dropzone.partitions import make_next_partitions
 from tests.dropzone.payloads import BAD, write
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,10 +166,10 @@ def test_body_that_was_cut_is_not_kept_and_its_key_not_used(
     assert post(sender, write(1, 2), idempotency_key="k")[0] == 202
 
 
-def test_session_sends_with_its_token(settings: Settings, django_user_model: type[User]) -> None:
+def test_session_sends_with_its_token(settings: Settings) -> None:
     settings.ANONYMOUS_ACCESS = frozenset()
     client = Client(enforce_csrf_checks=True)
-    client.force_login(django_user_model.objects.create_user("ada"))
+    client.force_login(make_user("ada"))
     client.cookies["csrftoken"] = "a" * 32
 
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/json"):
@@ -221,12 +221,10 @@ def test_other_methods_are_a_405(sender: Client, method: str, path: str) -> None
     assert getattr(sender, method)(path).status_code == 405
 
 
-def test_sender_must_sign_in_where_sending_is_not_open(
-    settings: Settings, django_user_model: type[User]
-) -> None:
+def test_sender_must_sign_in_where_sending_is_not_open(settings: Settings) -> None:
     settings.ANONYMOUS_ACCESS = frozenset({"read"})
     client = APIClient()
-    django_user_model.objects.create_user("ada", password="pass word")  # noqa: S106
+    make_user("ada", password="pass word")  # noqa: S106
 
     assert client.post("/dropzone", b"{}", content_type="text/plain").status_code == 401
     login = {"username": "ada", "password": "pass word"}

@@ -3,13 +3,13 @@
 import gzip
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
 from dropzone.models import Measurement, RawBody
 from tests.dropzone.payloads import BAD, process, receive, write
 from tests.factories.dropzone import PayloadFactory
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,15 +175,16 @@ def test_payload_whose_bytes_are_gone_is_shown_and_not_retried(sender: Client) -
     assert response.status_code == 409
 
 
-def test_rejected_payload_is_retried_by_who_may(
-    reader: Client, settings: Settings, django_user_model: type[User]
-) -> None:
+def test_rejected_payload_is_retried_by_who_may(reader: Client) -> None:
     payload = process(BAD)
     path = f"/dropzone/payloads/{payload.pk}/"
 
     assert "Process it again" not in read(reader, path)
     assert reader.post(f"{path}retry/").headers["Location"].startswith("/sign-in/")
-    reader.force_login(django_user_model.objects.create_user("ada"))
+    reader.force_login(make_user(group="analyst"))
+    assert "Process it again" not in read(reader, path)
+    assert reader.post(f"{path}retry/").status_code == 403
+    reader.force_login(make_user("bob"))
     assert "Process it again" in read(reader, path)
     assert reader.get(f"{path}retry/").status_code == 405
     assert reader.post(f"{path}retry/").headers["Location"] == path

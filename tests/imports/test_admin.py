@@ -1,12 +1,12 @@
 """What can be done with imports in the admin."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from imports.choices import Status
 from imports.models import Import
 from tests.factories.imports import ImportFactory
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/imports/import/"
@@ -51,12 +51,35 @@ def test_parameter_that_fits_no_column_is_no_fault_of_the_server(
 
 
 def test_who_may_only_look_cannot_act(client: Client) -> None:
-    viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_import"))
     record = ImportFactory(queued=True)
-    client.force_login(viewer)
+    client.force_login(make_user(group="analyst", is_staff=True))
 
+    assert client.get(LIST).status_code == 200
     act(client, "cancel_imports", record)
 
     record.refresh_from_db()
     assert record.status == Status.QUEUED
+
+
+def test_staff_that_may_read_nothing_sees_nothing(client: Client) -> None:
+    client.force_login(make_user(group="", is_staff=True))
+
+    assert client.get("/admin/").status_code == 200
+    assert client.get(LIST).status_code == 403
+
+
+def test_imports_of_others_are_left_alone(client: Client, empty_queue: None) -> None:
+    own, foreign = (
+        ImportFactory(queued=True, created_by=make_user(name, is_staff=True))
+        for name in ("ada", "bob")
+    )
+    client.force_login(own.created_by)
+
+    page = act(client, "cancel_imports", own, foreign)
+
+    assert Import.objects.get(pk=own.pk).status == Status.CANCELLED
+    assert Import.objects.get(pk=foreign.pk).status == Status.QUEUED
+    assert "1 are left alone: somebody else started them" in page
+    client.force_login(make_user("root", group="admin", is_staff=True))
+    act(client, "cancel_imports", foreign)
+    assert Import.objects.get(pk=foreign.pk).status == Status.CANCELLED

@@ -6,7 +6,6 @@ import io
 from ipaddress import ip_network
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,6 +17,7 @@ from imports.choices import Status
 from imports.jobs import run_import
 from imports.models import Import, UploadBlock
 from tests.factories.imports import ImportFactory, RejectFactory
+from tests.people import make_user
 from tests.servers import run_site
 
 URL = "https://data.example/trips.csv"
@@ -49,7 +49,7 @@ def test_import_is_accepted_with_its_address(importer: APIClient) -> None:
 @pytest.mark.django_db
 def test_import_tells_who_asked_for_it(empty_queue: None) -> None:
     client = APIClient()
-    client.force_authenticate(User.objects.create_user("ada"))
+    client.force_authenticate(make_user("ada"))
 
     response = client.post(IMPORTS, {"dataset": "trips", "url": URL}, format="json")
 

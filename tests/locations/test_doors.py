@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -12,6 +11,7 @@ from rest_framework.test import APIClient
 from locations import averaging
 from locations.models import Fix, MinuteAverage
 from tests.locations.test_fixes import GOOD, MALFORMED, write
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -116,10 +116,8 @@ def test_phone_must_sign_in_where_sending_is_not_open(closed: APIClient) -> None
     assert not Fix.objects.exists()
 
 
-def test_phone_that_signed_in_is_answered_alike(
-    closed: APIClient, django_user_model: type[User]
-) -> None:
-    django_user_model.objects.create_user("ada", password="pass word")  # noqa: S106
+def test_phone_that_signed_in_is_answered_alike(closed: APIClient) -> None:
+    make_user("ada", password="pass word")  # noqa: S106
     login = {"username": "ada", "password": "pass word"}
     token = closed.post("/api/v1/auth/token/", login).json()["access"]
     closed.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")

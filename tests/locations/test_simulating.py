@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import F
 from pytest_django import Settings
@@ -34,6 +33,7 @@ from locations.phones import (
 )
 from locations.simulating import Server, judge_minutes, read_minutes, read_status
 from locations.zones import find_zone
+from tests.people import make_user
 from tests.servers import run_site
 
 PLAN = Plan(run="test", minutes=30)
@@ -358,11 +358,9 @@ def test_whoever_may_not_send_is_told(settings: Settings, live_server: LiveServe
         simulate_locations(*SMALL, "--url", live_server.url)
 
 
-def test_a_token_opens_the_doors(
-    settings: Settings, live_server: LiveServer, django_user_model: type[User]
-) -> None:
+def test_a_token_opens_the_doors(settings: Settings, live_server: LiveServer) -> None:
     settings.ANONYMOUS_ACCESS = frozenset()
-    user = django_user_model.objects.create_user("phones")
+    user = make_user("phones")
 
     figures = simulate_locations(
         *SMALL, "--url", live_server.url, "--token", str(AccessToken.for_user(user))
