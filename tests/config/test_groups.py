@@ -72,7 +72,10 @@ def test_page_tells_who_may_not(settings: Settings) -> None:
     response = sign_in(make_user(group="")).get("/imports/")
 
     assert response.status_code == 403
-    assert "This needs the permission “read”." in response.content.decode()
+    page = response.content.decode()
+    assert "This needs the permission “read”." in page
+    assert 'href="/map/"' not in page
+    assert "Sign out" in page
 
 
 @pytest.mark.parametrize(("open_to_all", "status"), [({"read"}, 401), ({"ingest"}, 200)])

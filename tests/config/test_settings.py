@@ -7,11 +7,13 @@ import sys
 import pytest
 from django.conf import settings as django_settings
 
+KEY = "k" * 32
+SHOW = "import config.settings as s; print(s.DATABASES, s.ANONYMOUS_ACCESS)"
 
-def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
+
+def read_settings(code: str = SHOW, **environment: str) -> subprocess.CompletedProcess[str]:
     """Imports the settings in a process of its own, with these variables changed."""
     kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    code = "import json, config.settings as s; print(s.DATABASES, s.ANONYMOUS_ACCESS)"
     return subprocess.run(
         [sys.executable, "-c", code],
         env={name: value for name, value in (kept | environment).items() if value != "unset"},
@@ -28,6 +30,7 @@ def read_settings(**environment: str) -> subprocess.CompletedProcess[str]:
     [
         ({"ANONYMOUS_ACCESS": "read,write"}, "ANONYMOUS_ACCESS: write is not one of"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
+        ({"JWT_SIGNING_KEY": "short"}, "JWT_SIGNING_KEY: shorter than 32 bytes"),
         ({"DROPZONE_BUCKET_URL": "s3.example"}, "DROPZONE_BUCKET_URL: s3.example"),
     ],
 )
@@ -36,6 +39,19 @@ def test_bad_variable_stops_the_start_and_is_named(environment: dict[str, str], 
 
     assert result.returncode != 0
     assert named in result.stderr
+
+
+def test_signing_key_is_none_that_the_secret_key_tells() -> None:
+    code = "import config.settings as s; print(s.SECRET_KEY, s.SIMPLE_JWT['SIGNING_KEY'])"
+    keys = [
+        read_settings(code, SECRET_KEY=secret, JWT_SIGNING_KEY=key).stdout.split()
+        for secret, key in (("a" * 50, "unset"), ("a" * 50, ""), ("b" * 50, ""), ("a" * 50, KEY))
+    ]
+
+    derived, same, other, chosen = (key for _, key in keys)
+    assert derived == same != other
+    assert len(bytes.fromhex(derived)) == 32
+    assert chosen == KEY
 
 
 def test_socket_folder_of_the_database_may_hold_any_letters() -> None:
