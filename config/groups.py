@@ -24,6 +24,7 @@ def make_groups(*, apps: Any, using: str, **kwargs: Any) -> None:
         group_model, permission_model = (
             apps.get_model("auth", name) for name in ("Group", "Permission")
         )
+        apps.get_model("config", "Access")
     except LookupError:  # only a part of the apps is migrated so far
         return
     for label in ("auth", "config"):  # which Django would only make later

@@ -4,6 +4,8 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -40,6 +42,16 @@ def test_groups_are_made_once_and_then_left_alone() -> None:
     assert Group.objects.count() == len(GROUPS)
     assert list_permissions("analyst") == {"config.read"}
     assert "config.ingest" not in list_permissions("operator")
+
+
+def test_groups_wait_for_the_permissions() -> None:
+    Group.objects.all().delete()
+    loader = MigrationExecutor(connection).loader
+    nodes = [node for node in loader.graph.leaf_nodes() if node[0] == "auth"]
+
+    make_groups(apps=loader.project_state(nodes).apps, using="default")
+
+    assert not Group.objects.exists()
 
 
 @pytest.mark.parametrize("permission", sorted(ACCESSES))
