@@ -16,7 +16,9 @@ const form = find("filters");
 const { layer, time, tiles, heat: heatAddress, feature, row, view, first, last, zones, style } = element.dataset;
 // An address with a view is restored to it, wherever the row is that was chosen.
 let staysPut = location.hash.length > 1;
-let [map, heat, selected, asked] = [null, null, new URL(location).searchParams.get("selected"), null];
+// An address may be anybody's: what a path leads to would be put into this page.
+let selected = new URL(location).searchParams.get("selected")?.match(/^\d+$/)?.[0] ?? null;
+let [map, heat, asked] = [null, null, null];
 
 function readPage() {
   const page = new URLSearchParams();

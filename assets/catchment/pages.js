@@ -1,4 +1,5 @@
-// What all pages need beside htmx: addresses without empty parameters, and buttons that copy.
+// What all pages need beside htmx: addresses without empty parameters, answers of ours alone, and
+// buttons that copy.
 
 /** A filter that is not filled in is no part of the address. */
 document.addEventListener("htmx:configRequest", (event) => {
@@ -9,6 +10,12 @@ document.addEventListener("htmx:configRequest", (event) => {
     formData.delete(name);
     for (const value of filled) formData.append(name, value);
   }
+});
+
+/** Only pages of ours are put into a page: what somebody sent may hold attributes that htmx obeys. */
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const type = event.detail.xhr.getResponseHeader("Content-Type") ?? "";
+  if (!type.startsWith("text/html")) event.detail.shouldSwap = false;
 });
 
 document.addEventListener("click", async (event) => {

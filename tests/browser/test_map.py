@@ -10,7 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.looking import check_looks, open_page
 from tests.browser.test_maps import count_colours
-from tests.factories.explorer import TaxiZoneFactory
+from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FIRST_EVENT, FootprintFactory
 from tests.factories.locations import MinuteAverageFactory
 
@@ -219,3 +219,24 @@ def test_style_of_streets_takes_the_place_of_the_base_map(
 
     assert page.locator(".map-labels").count() == 0
     page.close()
+
+
+@pytest.mark.parametrize("selected", ["../../api/v1/games", "..%2F..%2Fapi%2Fv1%2Fgames", "1x", ""])
+def test_chosen_is_a_number_and_no_path(browser: Browser, site: str, selected: str) -> None:
+    asked: list[str] = []
+    with open_page(browser, site) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{site}?selected={selected}")
+        wait_until_drawn(page)
+
+    assert not [url for url in asked if "games" in url or "1x/" in url]
+
+
+def test_only_pages_of_ours_are_put_into_a_page(browser: Browser, site: str) -> None:
+    GameFactory(name="<b id=hostile>")
+    with open_page(browser, site) as page:
+        wait_until_drawn(page)
+        page.evaluate("htmx.ajax('GET', '/api/v1/games/?format=json', {target: '#chosen'})")
+        page.wait_for_load_state("networkidle")
+
+        assert page.locator("#chosen").inner_html().strip() == ""

@@ -121,11 +121,9 @@ def test_sending_is_offered_to_who_may(reader: Client, settings: Settings) -> No
     assert "curl --data-binary @file.json http://testserver/dropzone" in page
 
 
-def test_command_has_a_token_where_a_terminal_needs_one(
-    client: Client, settings: Settings, django_user_model: type[User]
-) -> None:
+def test_command_has_a_token_where_a_terminal_needs_one(client: Client, settings: Settings) -> None:
     settings.ANONYMOUS_ACCESS = frozenset()
-    client.force_login(django_user_model.objects.create_user("ada"))
+    client.force_login(make_user())
 
     page = read(client, "/dropzone/")
 
