@@ -10,6 +10,9 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from limits import RateLimitItem, RateLimitItemPerMinute
+
+from config.api.rates import parse_rates
 
 # Lets Django's classes take type arguments (`ModelAdmin[Import]`) at run time too.
 django_stubs_ext.monkeypatch()
@@ -52,12 +55,23 @@ def read_networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
-def read_number(name: str, default: int, *, largest: int) -> int:
-    """Variable `name` as a whole number from 1 on; raises ImproperlyConfigured on any other."""
+def read_number(name: str, default: int, *, smallest: int = 1, largest: int) -> int:
+    """Variable `name` as a whole number within bounds; raises ImproperlyConfigured on any other."""
     text = env.str(name, default="") or str(default)
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= largest):
-        raise ImproperlyConfigured(f"{name}: {text} is not a whole number from 1 to {largest}")
+    if not (text.isascii() and text.isdecimal() and smallest <= int(text) <= largest):
+        bounds = f"{smallest} to {largest}"
+        raise ImproperlyConfigured(f"{name}: {text} is not a whole number from {bounds}")
     return int(text)
+
+
+def read_rates(name: str) -> dict[str, RateLimitItem]:
+    """The limits of variable `name`; raises ImproperlyConfigured on what is none. The login always
+    has one: without it a password can be guessed."""
+    try:
+        rates = parse_rates(env.str(name, default=""), {"read", "ingest", "import", "login"})
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+    return {"login": RateLimitItemPerMinute(10)} | rates
 
 
 def read_url(name: str) -> str:
@@ -123,9 +137,12 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="")
 MAP_STYLE_URL = read_url("MAP_STYLE_URL")
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
+RATE_LIMITS = read_rates("RATE_LIMITS")
+NUM_PROXIES = read_number("NUM_PROXIES", 0, smallest=0, largest=100)
 FOOTPRINTS_SOURCE = env.str("FOOTPRINTS_SOURCE", default="")
 IMPORT_ALLOWED_NETWORKS = read_networks("IMPORT_ALLOWED_NETWORKS")
 IMPORT_LOADERS = read_number("IMPORT_LOADERS", 2, largest=64)
+IMPORTS_PER_USER = read_number("IMPORTS_PER_USER", 0, smallest=0, largest=10**6)
 IMPORT_MAX_BYTES = read_number("IMPORT_MAX_BYTES", 2**40, largest=2**60)
 DROPZONE_MAX_BYTES = read_number("DROPZONE_MAX_BYTES", 10 * 2**20, largest=2**30)
 DROPZONE_BUCKET = env.str("DROPZONE_BUCKET", default="")
@@ -167,6 +184,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.requests.LengthRequiredMiddleware",
+    "config.api.limits.LimitMiddleware",
     "config.api.doors.DoorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -185,7 +203,10 @@ DOORS = {
 
 # Pages of other sites may read what needs no login, or a token; never with somebody's cookies.
 CORS_URLS_REGEX = r"^/(api|location|dropzone)(/|$)"
-CORS_EXPOSE_HEADERS = ["ETag", "X-Row-Count", "X-Sha256"]
+CORS_EXPOSE_HEADERS = [
+    *("ETag", "X-Row-Count", "X-Sha256"),
+    *("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
 
 # No script and no style stands in a page; maps draw with a worker.
 MAP_SITE = "/".join(MAP_STYLE_URL.split("/")[:3])
@@ -242,6 +263,9 @@ RQ_QUEUES = {
 }
 # A kick must not hold up whoever sends a payload.
 KICK_REDIS_URL = read_redis("REDIS_URL", seconds=0.05)
+# Who signs in can wait; a busy machine must not close the login.
+LIMIT_REDIS_URL = read_redis("REDIS_URL")
+LOGIN_REDIS_URL = read_redis("REDIS_URL", seconds=1)
 
 # Who may do what
 PASSWORD_VALIDATION = "django.contrib.auth.password_validation"  # noqa: S105 (a module's name)
@@ -297,6 +321,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasAccess"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.limits.AccessThrottle"],
     "DEFAULT_PARSER_CLASSES": [
         "config.api.parsers.BoundedJSONParser",
         "rest_framework.parsers.FormParser",

@@ -5,10 +5,10 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
-from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.api.pages import needs
 from config.health import show_alive, show_ready
+from config.login import LimitedRefreshView, LimitedTokenView, limit_login
 from config.maps import show_map, show_view
 from config.overview import show_overview
 from config.views import ApiKeyViewSet, show_not_found
@@ -37,6 +37,7 @@ SWAGGER = {"url_name": "schema", "http_method_names": ["get", "head"]}
 
 router = SimpleRouter()
 router.register("keys", ApiKeyViewSet, basename="key")
+SIGN_IN = limit_login(LoginView.as_view(template_name="sign_in.html"))
 
 handler404 = show_not_found
 
@@ -46,7 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("map/view/", show_view, name="map-view"),
     path("map/footprints/<int:pk>/", show_footprint, name="map-footprints"),
     path("map/locations/<int:pk>/", show_location, name="map-locations"),
-    path("sign-in/", LoginView.as_view(template_name="sign_in.html"), name="sign-in"),
+    path("sign-in/", SIGN_IN, name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("imports/", show_imports, name="imports-page"),
     path("imports/<int:import_id>/", show_import, name="import-page"),
@@ -82,12 +83,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
         verify_measurement,
         name="measurement-verify-page",
     ),
-    path("api/v1/auth/token/", TokenObtainPairView.as_view(), name="token"),
-    path("api/v1/auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("api/v1/auth/token/", LimitedTokenView.as_view(), name="token"),
+    path("api/v1/auth/token/refresh/", LimitedRefreshView.as_view(), name="token-refresh"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/docs/", needs("read")(SpectacularSwaggerSplitView.as_view(**SWAGGER)), name="swagger"
     ),
+    path("admin/login/", limit_login(admin.site.login)),
     path("admin/", admin.site.urls),
     path("rq/", include("django_rq.urls")),
 ]

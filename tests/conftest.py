@@ -18,6 +18,7 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
+from config.api.limits import limiter, login_limiter
 from config.api.reading import READER
 from config.settings import read_redis
 from explorer.reading import make_reader
@@ -48,6 +49,8 @@ def _own_redis(worker_id: str) -> None:
         os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
         for queue in django_settings.RQ_QUEUES.values():
             queue["URL"] = read_redis("REDIS_URL")
+        django_settings.LIMIT_REDIS_URL = read_redis("REDIS_URL")
+        django_settings.LOGIN_REDIS_URL = read_redis("REDIS_URL", seconds=1)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +89,13 @@ def empty_tables(case: TransactionTestCase | None = None) -> None:
         cursor.execute(
             f"{gone and f'DROP TABLE {gone};'} TRUNCATE {', '.join(sorted(tables))} CASCADE"
         )
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """What earlier tests asked for is not counted."""
+    limiter.down_until = login_limiter.down_until = 0.0
+    limiter.shared.reset()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
+from config.api.limits import refuse
+
 Take = Callable[[HttpRequest], HttpResponse]
 
 
@@ -30,6 +32,6 @@ class DoorMiddleware(MiddlewareMixin):
         if "HTTP_AUTHORIZATION" in request.META:  # the view judges it
             return None
         request.get_host()  # raises DisallowedHost
-        response = take(request)
+        response = refuse(request, "ingest") or take(request)
         response.headers["Content-Length"] = str(len(response.content))
         return response

@@ -10,7 +10,9 @@ DESCRIPTIONS = {
     "401": "The credentials are missing or not valid.",
     "403": "These credentials do not allow this.",
     "404": "There is no such thing.",
+    "429": "A limit is exceeded.",
 }
+WAIT = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
 
 
 class ErrorDetailSerializer(serializers.Serializer[Any]):
@@ -25,14 +27,16 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 
 class ErrorAutoSchema(AutoSchema):
-    """Adds the errors that any endpoint may answer with."""
+    """Adds the errors that any endpoint may answer with, and what its view has in `faults`."""
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
-        for status, description in DESCRIPTIONS.items():
+        faults: dict[str, str] = getattr(self.view, "faults", {})
+        for status, description in (DESCRIPTIONS | faults).items():
             if status not in bodies:
                 body = self._get_response_for_code(  # type: ignore[no-untyped-call]
                     ErrorSerializer, status, ["application/json"]
                 )
                 bodies[status] = body | {"description": description}
+        bodies["429"].setdefault("headers", WAIT)
         return bodies

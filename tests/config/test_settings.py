@@ -31,6 +31,8 @@ def read_settings(code: str = SHOW, **environment: str) -> subprocess.CompletedP
         ({"ANONYMOUS_ACCESS": "read,write"}, "ANONYMOUS_ACCESS: write is not one of"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
         ({"JWT_SIGNING_KEY": "short"}, "JWT_SIGNING_KEY: shorter than 32 bytes"),
+        ({"RATE_LIMITS": "read=1/moon"}, "RATE_LIMITS: read=1/moon is not like"),
+        ({"NUM_PROXIES": "-1"}, "NUM_PROXIES: -1 is not a whole number from 0"),
         ({"DROPZONE_BUCKET_URL": "s3.example"}, "DROPZONE_BUCKET_URL: s3.example"),
     ],
 )

@@ -1,0 +1,53 @@
+"""Signing in: attempts are counted before a password is looked at, on pages and over the API."""
+
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from rest_framework.exceptions import APIException, Throttled
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from config.api.limits import LoginClosed, LoginThrottle, count_login, note
+from config.api.pages import Page
+
+FAULTS = {"503": LoginClosed.default_detail}
+
+
+class LimitedTokenView(TokenObtainPairView):
+    throttle_classes = (LoginThrottle,)
+    faults = FAULTS
+
+
+class LimitedRefreshView(TokenRefreshView):
+    throttle_classes = (LoginThrottle,)
+    faults = FAULTS
+
+
+def limit_login(page: Page) -> Page:
+    """The sign-in page `page`, which does not look at a password after too many attempts."""
+
+    @wraps(page)
+    def show(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return page(request, *args, **kwargs)
+        try:
+            standing = count_login(request, request.POST.get("username", ""))
+        except LoginClosed as closed:
+            return refuse_login(request, closed, closed.wait)
+        note(request, standing)
+        if standing.is_exceeded:
+            error = Throttled(standing.wait, "Too many attempts.")
+            return refuse_login(request, error, standing.wait)
+        return page(request, *args, **kwargs)
+
+    return show
+
+
+def refuse_login(request: HttpRequest, error: APIException, wait: int) -> HttpResponseBase:
+    """The page to sign in with the reason in its place, also for the admin's."""
+    context = {"refusal": error.detail, "next": request.POST.get("next", "")}
+    response = render(request, "sign_in.html", context, status=error.status_code)
+    response.headers["Retry-After"] = str(wait)
+    return response
