@@ -8,9 +8,17 @@ from django.utils.html import format_html
 
 from config.api.admin import ReadOnlyAdmin
 from config.api.permissions import has_access
-from imports.jobs import RowsInUse, cancel_import, kick_import, resume_import
+from imports.jobs import NoPlace, RowsInUse, cancel_import, kick_import, resume_import
 from imports.models import Chunk, Import, Reject
 from imports.permissions import may_change
+
+
+def try_to_resume(record: Import) -> bool:
+    """False also where its user has as many active ones as they may: they wait."""
+    try:
+        return resume_import(record.pk)
+    except NoPlace:
+        return False
 
 
 @admin.register(Import)
@@ -61,7 +69,7 @@ class ImportAdmin(ReadOnlyAdmin):
     )
     def resume_imports(self, request: HttpRequest, imports: QuerySet[Import]) -> None:
         own = self._sort_out(request, imports)
-        done = [record for record in own if resume_import(record.pk)]
+        done = list(filter(try_to_resume, own))
         for record in done:
             kick_import(record.pk)
         self._tell(request, "resumed", done, own)

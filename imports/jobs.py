@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from psycopg import errors, sql
 from redis.exceptions import RedisError
 
-from imports.choices import ENDED, RESUMABLE, Status
+from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
 from imports.datasets import find_dataset
 from imports.engine.cancelling import finish_cancelling, mark_cancelling
 from imports.engine.fetching import Policy
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 # Rather later than with readers queued up behind the wait.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+LOCK_PLACES = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # What Django adds to the parameters for its own connections.
 DJANGO_KEYS = frozenset({"client_encoding", "context", "cursor_factory", "prepare_threshold"})
 MAX_BARREN_CLAIMS = 10
@@ -42,6 +43,24 @@ STAGING_NAME = re.compile(r"[a-z_]+_([0-9]{1,18})", re.ASCII)
 
 class RowsInUse(Exception):
     """Somebody reads, or holds, the rows that are to be changed."""
+
+
+class NoPlace(Exception):
+    """As many imports as IMPORTS_PER_USER allows are active already."""
+
+
+@contextmanager
+def take_place(user_id: int | None) -> Iterator[None]:
+    """A transaction in which an import of this user, or of nobody, may become active. Raises
+    NoPlace. Others that want a place of the same user wait until it ends, and then count it."""
+    with transaction.atomic():
+        if settings.IMPORTS_PER_USER:
+            with connection.cursor() as cursor:
+                cursor.execute(LOCK_PLACES, [f"imports of {user_id}"])
+            active = Import.objects.filter(created_by=user_id, status__in=ACTIVE)
+            if active.count() >= settings.IMPORTS_PER_USER:
+                raise NoPlace
+        yield
 
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
@@ -163,14 +182,16 @@ def finish_cancelled(imports: QuerySet[Import]) -> None:
 
 def resume_import(import_id: int) -> bool:
     """Queues an import that failed, to go on from its ledger, or one that was cancelled, to begin
-    anew; False where it is neither, or gone. The caller kicks it after the commit."""
+    anew; False where it is neither, or gone. The caller kicks it after the commit. Raises NoPlace
+    where whoever asked for it has as many active ones as they may."""
     with transaction.atomic():
         record = Import.objects.select_for_update().filter(pk=import_id).first()
         if record is None or record.status not in RESUMABLE:
             return False
-        if not has_staging(record):
-            Import.objects.forget_work(import_id)
-        return Import.objects.requeue(import_id, record.status)
+        with take_place(record.created_by_id):
+            if not has_staging(record):
+                Import.objects.forget_work(import_id)
+            return Import.objects.requeue(import_id, record.status)
 
 
 def delete_import(import_id: int) -> bool:

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
+from config.api.errors import TooManyImports
 from config.api.pages import PageRequest, needs
 from config.api.permissions import find_person, has_access
 from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
@@ -22,7 +23,14 @@ from imports.completeness import check_import
 from imports.datasets import datasets
 from imports.engine.records import ImportFailure
 from imports.engine.uploads import SCHEME
-from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
+from imports.jobs import (
+    NoPlace,
+    RowsInUse,
+    cancel_import,
+    delete_import,
+    kick_import,
+    resume_import,
+)
 from imports.models import Import, Reject
 from imports.permissions import NOT_YOURS, may_change
 from imports.serializers import NewImportSerializer
@@ -34,6 +42,7 @@ SHOWN_CHARACTERS = 200  # of a record's text, which may have 64 KiB
 # Where more were refused, the first of them are grouped.
 MAX_GROUPED = 100_000
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+NO_PLACE = TooManyImports.default_detail
 TONES = {Status.FINISHED: "good", Status.FAILED: "bad"} | dict.fromkeys(ACTIVE, "busy")
 
 
@@ -150,7 +159,13 @@ def take_import(request: PageRequest) -> HttpResponse:
     if not new.is_valid():
         faults = {name: " ".join(map(str, errors)) for name, errors in new.errors.items()}
         return render_imports(request, values, faults)
-    record = new.save(created_by=find_person(request))
+    try:
+        record = new.save(created_by=find_person(request))
+    except NoPlace:
+        response = render_imports(request, values, {"non_field_errors": NO_PLACE})
+        response.status_code = TooManyImports.status_code
+        response.headers["Retry-After"] = str(TooManyImports.wait)
+        return response
     kick_import(record.pk)
     return redirect("import-page", record.pk)
 
@@ -208,7 +223,11 @@ def take_cancel(request: PageRequest, import_id: int) -> HttpResponse:
 @needs(post="import")
 def take_resume(request: PageRequest, import_id: int) -> HttpResponse:
     record = find_own(request, import_id)
-    if not resume_import(record.pk):
+    try:
+        is_resumed = resume_import(record.pk)
+    except NoPlace:
+        return tell(request, record, "as many as may be are active", is_done=False)
+    if not is_resumed:
         reason = "only what failed or was cancelled can be resumed"
         return tell(request, record, reason, is_done=False)
     kick_import(record.pk)

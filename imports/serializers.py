@@ -10,7 +10,7 @@ from config.api.errors import show_name
 from imports.datasets import datasets
 from imports.engine.guarding import check_url
 from imports.engine.records import Column, ImportFailure
-from imports.jobs import create_import, create_upload
+from imports.jobs import create_import, create_upload, take_place
 from imports.models import Import, Reject
 
 # What a browser's form sends besides.
@@ -102,10 +102,13 @@ class NewImportSerializer(serializers.Serializer[Import]):
         return values
 
     def create(self, values: dict[str, Any]) -> Import:
+        """Raises NoPlace."""
         dataset = values.pop("dataset")
-        if "file" in values:
-            return create_upload(dataset, values.pop("file"), **values)
-        return create_import(dataset, values.pop("url"), **values)
+        user = values.get("created_by")
+        with take_place(user and user.pk):
+            if "file" in values:
+                return create_upload(dataset, values.pop("file"), **values)
+            return create_import(dataset, values.pop("url"), **values)
 
 
 class RejectExportSerializer(serializers.ModelSerializer[Reject]):

@@ -18,14 +18,21 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
-from config.api.errors import Conflict
+from config.api.errors import Conflict, TooManyImports
 from config.api.exports import ExportView
 from config.api.filtersets import refuse_unknown
 from config.api.permissions import HasAccess, find_person
 from imports.datasets import datasets
 from imports.engine.records import ImportFailure
 from imports.filtersets import ImportFilterSet, RejectFilterSet
-from imports.jobs import RowsInUse, cancel_import, delete_import, kick_import, resume_import
+from imports.jobs import (
+    NoPlace,
+    RowsInUse,
+    cancel_import,
+    delete_import,
+    kick_import,
+    resume_import,
+)
 from imports.models import Import, Reject
 from imports.permissions import IsOwn
 from imports.serializers import (
@@ -63,7 +70,11 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
         """Queues an import of a URL, or of a file that is sent along (multipart)."""
         new = self.get_serializer(data=request.data)
         new.is_valid(raise_exception=True)
-        return self._run(new.save(created_by=find_person(request)).pk)
+        try:
+            record = new.save(created_by=find_person(request))
+        except NoPlace as error:
+            raise TooManyImports from error
+        return self._run(record.pk)
 
     @extend_schema(request=None, responses=ACCEPTED)
     @action(detail=True, methods=["post"])
@@ -83,7 +94,11 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
     def resume(self, request: Request, pk: str) -> Response:
         """Lets one that failed go on from its ledger, and one that was cancelled begin anew."""
         record = self.get_object()
-        if not resume_import(record.pk):
+        try:
+            is_resumed = resume_import(record.pk)
+        except NoPlace as error:
+            raise TooManyImports from error
+        if not is_resumed:
             raise Conflict("only what failed or was cancelled can be resumed")
         return self._run(record.pk)
 

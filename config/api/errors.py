@@ -20,6 +20,13 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
+class TooManyImports(APIException):
+    status_code = 429
+    default_detail = "As many imports as one may have at once are active: wait for one to end."
+    default_code = "too_many_imports"
+    wait = 30  # seconds, as Retry-After
+
+
 class QueryTooSlow(APIException):
     status_code = 503
     default_code = "query_too_slow"
