@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.contrib.staticfiles.apps import StaticFilesConfig
 from django.core.checks import register
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 
 from config.checks import check_reader
 from config.groups import make_groups
@@ -16,6 +17,7 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         register(check_reader)
         post_migrate.connect(make_groups, sender=self)
+        autodiscover_modules("trail")
 
 
 class AssetsConfig(StaticFilesConfig):

@@ -157,6 +157,7 @@ INSTALLED_APPS = [
     "locations",
     "dropzone",
     "explorer",
+    "auditlog",
     "rest_framework",
     "rest_framework_gis",
     "rest_framework_simplejwt.token_blacklist",
@@ -186,6 +187,7 @@ MIDDLEWARE = [
     "config.api.requests.LengthRequiredMiddleware",
     "config.api.limits.LimitMiddleware",
     "config.api.doors.DoorMiddleware",
+    "config.api.auditing.AuditMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -287,6 +289,7 @@ SIMPLE_JWT = {
     "UPDATE_LAST_LOGIN": True,
     # A new password ends all tokens of the old one.
     "CHECK_REVOKE_TOKEN": True,
+    "TOKEN_OBTAIN_SERIALIZER": "config.tokens.NotedObtainSerializer",
     "TOKEN_REFRESH_SERIALIZER": "config.tokens.OnceOnlyRefreshSerializer",
     # Who learns the one key must not have the other.
     "SIGNING_KEY": read_signing_key("JWT_SIGNING_KEY"),

@@ -1,12 +1,28 @@
-"""Refreshing a token: once only, and for people who may still sign in."""
+"""Tokens: to get one is a sign-in; one is refreshed once only, by people who may still sign in."""
 
 from typing import Any
 
 from django.db import transaction
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
-from rest_framework_simplejwt.serializers import TokenRefreshSerializer
+from rest_framework_simplejwt.serializers import (
+    TokenObtainPairSerializer,
+    TokenRefreshSerializer,
+)
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from config.api.auditing import note
+
+
+class NotedObtainSerializer(TokenObtainPairSerializer):
+    """Leaves a sign-in in the audit trail."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+        tokens = super().validate(attrs)
+        user: Any = self.user
+        self.context["request"].user = user
+        note("sign in", user)
+        return tokens
 
 
 class OnceOnlyRefreshSerializer(TokenRefreshSerializer):

@@ -43,7 +43,9 @@ class PayloadAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["replay"], description="Process those that were rejected anew")
     def replay_payloads(self, request: HttpRequest, payloads: Any) -> None:
-        count = replay(payloads)
+        is_whole = request.POST.get("select_across") == "1"
+        ids = request.POST.getlist("_selected_action")
+        count = replay(payloads, {"list": request.GET.urlencode()} if is_whole else {"id": ids})
         kicker.kick()
         self.message_user(request, f"{count} are processed anew", messages.SUCCESS)
 

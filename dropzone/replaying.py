@@ -1,11 +1,14 @@
 """Payloads once more: judged without a trace, or put in line again; measurements verified."""
 
+import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
+from config.api.auditing import note, note_many
 from dropzone.choices import State
 from dropzone.draining import process, summarise, weigh
 from dropzone.models import Lineage, Measurement, Payload, requeue
@@ -35,9 +38,14 @@ def count_passing(payloads: QuerySet[Payload]) -> tuple[int, int]:
     return examined, passing
 
 
-def replay(payloads: QuerySet[Payload]) -> int:
-    """Lets the rejected ones whose bytes are kept be processed anew; tells how many."""
-    return requeue(select_kept(payloads.filter(state=State.REJECTED)))
+def replay(payloads: QuerySet[Payload], chosen_by: dict[str, Any]) -> int:
+    """Lets the rejected ones whose bytes are kept be processed anew; tells how many. The audit
+    trail tells by what they were chosen."""
+    with transaction.atomic():
+        count = requeue(select_kept(payloads.filter(state=State.REJECTED)))
+        if count:
+            note_many("replay", Payload, f"{count} payloads", chosen_by=json.dumps(chosen_by))
+        return count
 
 
 class RawGone(Exception):
@@ -49,7 +57,11 @@ def retry(payload: Payload) -> bool:
     whether it was one. Raises RawGone and RawUnreachable."""
     if read_one(payload) is None:
         raise RawGone
-    return requeue(select_kept(Payload.objects.filter(pk=payload.pk))) == 1
+    with transaction.atomic():
+        is_queued = requeue(select_kept(Payload.objects.filter(pk=payload.pk))) == 1
+        if is_queued:
+            note("retry", payload)
+        return is_queued
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,7 @@ class PayloadViewSet(RawMixin, ReadOnlyModelViewSet[Payload]):
         if order.validated_data["dry_run"]:
             examined, passing = count_passing(rejected)
             return Response(answer | {"examined": examined, "would_pass": passing})
-        answer["replayed"] = replay(rejected)
+        answer["replayed"] = replay(rejected, order.validated_data["filter"])
         kicker.kick()
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from psycopg import errors, sql
 from redis.exceptions import RedisError
 
+from config.api.auditing import note
 from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
 from imports.datasets import find_dataset
 from imports.engine.cancelling import finish_cancelling, mark_cancelling
@@ -65,7 +66,10 @@ def take_place(user_id: int | None) -> Iterator[None]:
 
 def create_import(dataset: str, source: str, **fields: Any) -> Import:
     """Queues an import of a URL or of a file's path. The caller kicks it after the commit."""
-    return Import.objects.create(dataset=dataset, url=name_source(source), **fields)
+    with transaction.atomic():
+        record = Import.objects.create(dataset=dataset, url=name_source(source), **fields)
+        note("create", record, url=record.url)
+    return record
 
 
 def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
@@ -79,6 +83,7 @@ def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
             UploadBlock.objects.create(import_record=record, byte_start=start, data=block)
         record.url = name_upload(digest.hexdigest(), Path(file.name or "file").name)
         record.save(update_fields=["url"])
+        note("create", record, url=record.url)
     return record
 
 
@@ -160,12 +165,16 @@ def _end_on_sigterm() -> Iterator[None]:
 def cancel_import(import_id: int) -> bool:
     """Ends an active import: nothing of it is seen, and nothing is left but its figures and its
     rejects. False where it had ended. Raises RowsInUse where somebody holds its row."""
+    record = Import.objects.filter(pk=import_id).first()
+    if record is None:
+        return False
     try:
         with connect_aside(read_connection_parameters()) as aside:
             if not mark_cancelling(aside, import_id):
                 return False
     except errors.LockNotAvailable as error:
         raise RowsInUse from error
+    note("cancel", record, status=record.status)
     finish_cancelled(Import.objects.filter(pk=import_id))
     return True
 
@@ -191,7 +200,10 @@ def resume_import(import_id: int) -> bool:
         with take_place(record.created_by_id):
             if not has_staging(record):
                 Import.objects.forget_work(import_id)
-            return Import.objects.requeue(import_id, record.status)
+            is_queued = Import.objects.requeue(import_id, record.status)
+            if is_queued:
+                note("resume", record, status=record.status)
+            return is_queued
 
 
 def delete_import(import_id: int) -> bool:
@@ -217,6 +229,7 @@ def _delete(import_id: int) -> bool:
             dataset.discard(cursor.cursor, staging)
             if dataset.is_merged:
                 Import.objects.doubt_others(record)
+        note("delete", record, url=record.url, rows_loaded=record.rows_loaded)
         record.delete()
         return True
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from config.api.auditing import note_many
 from locations.models import AVERAGE_COLUMNS, Fix, MinuteAverage
 
 # Whoever stores a fix now waits: a key without its average would hide a repeat for ever.
@@ -40,6 +41,8 @@ def delete_user(user_id: str) -> tuple[int, int]:
         cursor.execute(LOCK)
         fixes, _ = Fix.objects.filter(user_id=user_id).delete()
         averages, _ = MinuteAverage.objects.filter(user_id=user_id).delete()
+        counts = {"averages": averages, "fixes": fixes}
+        note_many("delete", MinuteAverage, f"locations of {user_id}", **counts)
         return averages, fixes
 
 
@@ -47,5 +50,7 @@ def forget_fixes(days: int) -> int:
     """How many fixes, received more than so many days ago, are no longer known: a repeat of one of
     them would count once more. Their averages stay."""
     old = Fix.objects.filter(received_at__lt=Now() - timedelta(days=days))
-    count, _ = old.delete()
+    with transaction.atomic():
+        count, _ = old.delete()
+        note_many("forget", Fix, f"fixes received more than {days} days ago", fixes=count)
     return count
