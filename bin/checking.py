@@ -89,6 +89,8 @@ CHECKS = (
         ("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         PRODUCTION,
     ),
+    Check("pip-audit", ("bin/advisories.py", "python")),
+    Check("npm audit", ("bin/advisories.py", "npm")),
 )
 # One process for each core, and a slow test never keeps the others waiting.
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "worksteal")
