@@ -8,6 +8,8 @@ from django.http.response import HttpResponseBase
 # django-rq's pages have styles in themselves. Their scripts stay forbidden: those that stand in a
 # page call what Django's admin has not had since 3.2.
 STYLED = ("/rq/", "/admin/django_rq/")
+# What no page here asks a browser for.
+NO_FEATURES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
 class PolicyMiddleware(CSPMiddleware):
@@ -18,3 +20,9 @@ class PolicyMiddleware(CSPMiddleware):
         if request.path_info.startswith(STYLED):
             parts.update = {"style-src": [SELF, UNSAFE_INLINE]}
         return parts
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", NO_FEATURES)
+        return super().process_response(request, response)
