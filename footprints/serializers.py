@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework_gis.serializers import GeoFeatureModelSerializer
 
@@ -50,6 +51,35 @@ class OriginalFootprintSerializer(FootprintSerializer):
     def to_representation(self, instance: Footprint) -> dict[str, Any]:
         feature: dict[str, Any] = super().to_representation(instance)
         return feature | {"geometry": read_geometry(instance.original)}
+
+
+class FootprintPropertiesSerializer(serializers.ModelSerializer[Footprint]):
+    import_id = serializers.IntegerField(source="import_record_id", read_only=True)
+    original = serializers.CharField(required=False, help_text="with `geometry=original` alone")
+
+    class Meta:
+        model = Footprint
+        fields = (*PROPERTIES, "original")
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
+class GeometryField(serializers.JSONField):
+    """Of any type of GeoJSON's: as received it may be any."""
+
+
+@extend_schema_field({"type": "string", "enum": ["Feature"]})
+class TypeField(serializers.CharField):
+    """What GeoJSON calls it."""
+
+
+@extend_schema_serializer(component_name="Footprint")
+class FeatureSerializer(serializers.Serializer[Any]):
+    """Describes what all of them write."""
+
+    id = serializers.IntegerField()
+    type = TypeField()
+    geometry = GeometryField()
+    properties = FootprintPropertiesSerializer()
 
 
 class FootprintExportSerializer(serializers.ModelSerializer[Footprint]):

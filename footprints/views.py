@@ -36,6 +36,7 @@ from footprints.heatmap import list_org_ids, stream_points
 from footprints.models import Footprint
 from footprints.serializers import (
     SERIALIZERS,
+    FeatureSerializer,
     FootprintExportSerializer,
     FootprintSerializer,
     OrgIdsSerializer,
@@ -65,7 +66,8 @@ CELL = OpenApiParameter(
 
 
 @extend_schema_view(
-    list=extend_schema(parameters=[GEOMETRY]), retrieve=extend_schema(parameters=[GEOMETRY])
+    list=extend_schema(parameters=[GEOMETRY], responses=FeatureSerializer(many=True)),
+    retrieve=extend_schema(parameters=[GEOMETRY], responses=FeatureSerializer),
 )
 class FootprintViewSet(ReadOnlyModelViewSet[Footprint]):
     """Usage polygons of organisations, repaired, as GeoJSON."""

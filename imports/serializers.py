@@ -26,7 +26,9 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     percent = serializers.FloatField(read_only=True, allow_null=True)
     eta_seconds = serializers.FloatField(read_only=True, allow_null=True)
     error = serializers.SerializerMethodField()
-    created_by = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    created_by = serializers.SlugRelatedField[Any](
+        slug_field="username", read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Import
@@ -131,6 +133,11 @@ class DatasetSerializer(serializers.Serializer[dict[str, Any]]):
     name = serializers.CharField()
     columns = ColumnSerializer(many=True)
     row_count = serializers.IntegerField()
+
+
+class DatasetListSerializer(serializers.Serializer[dict[str, Any]]):
+    count = serializers.IntegerField()
+    results = DatasetSerializer(many=True)
 
 
 class RejectSerializer(serializers.ModelSerializer[Reject]):

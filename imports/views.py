@@ -22,6 +22,7 @@ from config.api.errors import Conflict, TooManyImports
 from config.api.exports import ExportView
 from config.api.filtersets import refuse_unknown
 from config.api.permissions import HasAccess, find_person
+from config.api.schema import ErrorSerializer
 from imports.datasets import datasets
 from imports.engine.records import ImportFailure
 from imports.filtersets import ImportFilterSet, RejectFilterSet
@@ -36,7 +37,7 @@ from imports.jobs import (
 from imports.models import Import, Reject
 from imports.permissions import IsOwn
 from imports.serializers import (
-    DatasetSerializer,
+    DatasetListSerializer,
     ImportSerializer,
     NewImportSerializer,
     RejectExportSerializer,
@@ -44,6 +45,7 @@ from imports.serializers import (
 )
 
 ACCEPTED = {status.HTTP_202_ACCEPTED: ImportSerializer}
+CONFLICT = {status.HTTP_409_CONFLICT: ErrorSerializer}
 
 
 class ImportViewSet(ReadOnlyModelViewSet[Import]):
@@ -76,7 +78,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
             raise TooManyImports from error
         return self._run(record.pk)
 
-    @extend_schema(request=None, responses=ACCEPTED)
+    @extend_schema(request=None, responses=ACCEPTED | CONFLICT)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Ends it: none of its rows will be seen. 409 where it has ended."""
@@ -89,7 +91,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
             raise Conflict("it has ended, or is being cancelled")
         return self._accept(record.pk)
 
-    @extend_schema(request=None, responses=ACCEPTED)
+    @extend_schema(request=None, responses=ACCEPTED | CONFLICT)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Lets one that failed go on from its ledger, and one that was cancelled begin anew."""
@@ -102,6 +104,7 @@ class ImportViewSet(ReadOnlyModelViewSet[Import]):
             raise Conflict("only what failed or was cancelled can be resumed")
         return self._run(record.pk)
 
+    @extend_schema(responses={status.HTTP_204_NO_CONTENT: None} | CONFLICT)
     def destroy(self, request: Request, pk: str) -> Response:
         """Removes an ended import with its rows. 409 while it is active."""
         record = self.get_object()
@@ -185,7 +188,7 @@ def count_rows() -> dict[str, int]:
 class DatasetsView(APIView):
     """What can be imported: the columns of the file, and how many rows there are."""
 
-    @extend_schema(operation_id="datasets_list", responses=DatasetSerializer(many=True))
+    @extend_schema(operation_id="datasets_list", responses=DatasetListSerializer)
     def get(self, request: Request) -> Response:
         refuse_unknown(request, {"format"})
         row_counts = count_rows()
@@ -197,6 +200,4 @@ class DatasetsView(APIView):
             }
             for dataset in sorted(datasets.values(), key=lambda dataset: dataset.name)
         ]
-        return Response(
-            {"count": len(rows), "results": [DatasetSerializer(row).data for row in rows]}
-        )
+        return Response(DatasetListSerializer({"count": len(rows), "results": rows}).data)

@@ -1,11 +1,17 @@
 """Errors in one shape, also those that Django raises while a request is being read."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
 from psycopg.errors import ProgramLimitExceeded, QueryCanceled
 from rest_framework.exceptions import APIException, ParseError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+
+from config.api.renderers import GeoJsonRenderer
 
 
 class PayloadTooLarge(APIException):
@@ -52,6 +58,14 @@ class RequestExceptionHandler(ExceptionHandler):
 
     A query that took too long or too much is a 503 with the view's `advice`.
     """
+
+    def run(self) -> Response | None:
+        """Who asked for GeoJSON gets an error under JSON's name: it is no feature."""
+        request: Any = self.context["request"]
+        if isinstance(getattr(request, "accepted_renderer", None), GeoJsonRenderer):
+            request.accepted_renderer = JSONRenderer()
+            request.accepted_media_type = JSONRenderer.media_type
+        return super().run()
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
