@@ -1,5 +1,6 @@
 """Errors in one shape, also those that Django raises while a request is being read."""
 
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -7,11 +8,13 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
 from psycopg.errors import ProgramLimitExceeded, QueryCanceled
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from config.api.renderers import GeoJsonRenderer
+
+MOST_FAULTS = 100  # that are told: to write them takes the square of their number
 
 
 class PayloadTooLarge(APIException):
@@ -72,6 +75,8 @@ class RequestExceptionHandler(ExceptionHandler):
             return PayloadTooLarge()
         if isinstance(exc, RawPostDataException):
             return ParseError("The body was read as a form: send it under another Content-Type.")
+        if isinstance(exc, ValidationError):
+            exc.detail = trim(exc.detail)
         if isinstance(exc, SuspiciousOperation):
             return ParseError(str(exc))
         advice = getattr(self.context["view"], "advice", "Narrow it by a filter.")
@@ -81,6 +86,13 @@ class RequestExceptionHandler(ExceptionHandler):
             return QueryTooLarge(f"It needs more than PostgreSQL can hold. {advice}")
         known: Exception = super().convert_known_exceptions(exc)
         return known
+
+
+def trim(detail: Any) -> Any:
+    """The first faults, of however many a body can have."""
+    if isinstance(detail, dict):
+        return {name: trim(part) for name, part in islice(detail.items(), MOST_FAULTS)}
+    return [trim(part) for part in detail[:MOST_FAULTS]] if isinstance(detail, list) else detail
 
 
 def was_cancelled(error: Exception) -> bool:

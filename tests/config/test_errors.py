@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
+from config.api.errors import MOST_FAULTS
 from config.api.reading import READER
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", READER])
@@ -90,3 +92,19 @@ def test_what_the_reader_may_not_do_is_a_500(statement: str) -> None:
 
     assert response.status_code == 500
     assert response.data["errors"][0]["code"] == "error"
+
+
+@pytest.mark.parametrize(
+    "detail", [dict.fromkeys(map(str, range(200_000)), "unknown"), ["x"] * 500]
+)
+def test_very_many_faults_are_told_in_part(detail: Any) -> None:
+    class RefusingView(APIView):
+        permission_classes = ()
+
+        def get(self, request: Request) -> Response:
+            raise ValidationError({"filter": detail})
+
+    response = ask(RefusingView)
+
+    assert response.status_code == 400
+    assert len(response.data["errors"]) == MOST_FAULTS
