@@ -17,9 +17,9 @@ from config.api.admin import ReadOnlyAdmin
 from config.api.auditing import FAILED_SIGN_IN, complete_entry, note, note_many
 
 USER_FIELDS = ("username", "first_name", "last_name", "email", "is_staff", "is_active")
-KEY_FIELDS = ("prefix", "name", "revoked", "expiry_date")
+KEY_FIELDS = ("prefix", "name", "scopes", "revoked", "expiry_date")
 VERBS = (
-    *("create", "update", "delete", "cancel", "resume", "retry", "replay", "forget"),
+    *("create", "update", "delete", "cancel", "resume", "retry", "replay", "forget", "revoke"),
     *("sign in", "sign out", FAILED_SIGN_IN),
 )
 

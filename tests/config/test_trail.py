@@ -172,6 +172,19 @@ def test_address_is_not_what_the_client_says(token_client: Client) -> None:
     assert read_entry().remote_addr == ADDRESS
 
 
+def test_what_doors_take_in_leaves_no_entry_and_passes_no_trail(settings: Settings) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset({"ingest"})
+    fix = {"timestamp": "2024-07-01 12:00:28", "user_id": "ada", "accuracy": 1, "speed": 1}
+
+    stored = Client().put("/location", fix | {"lat": 52.5, "long": 13.4}, JSON)
+    received = Client().post("/dropzone", b"{}", JSON)
+
+    assert (stored.status_code, received.status_code) == (200, 202)
+    assert not LogEntry.objects.exists()
+    door = settings.MIDDLEWARE.index("config.api.doors.DoorMiddleware")
+    assert door < settings.MIDDLEWARE.index("config.api.auditing.AuditMiddleware")
+
+
 def test_progress_leaves_no_entry() -> None:
     record = make_import("queued")
     record.bytes_done = 5
