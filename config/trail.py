@@ -5,7 +5,6 @@ from typing import Any
 from auditlog.admin import LogEntry
 from auditlog.registry import auditlog
 from auditlog.render import render_logentry_changes_html
-from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -15,6 +14,7 @@ from django.http import HttpRequest
 
 from config.api.admin import ReadOnlyAdmin
 from config.api.auditing import FAILED_SIGN_IN, complete_entry, note, note_many
+from config.models import ApiKey
 
 USER_FIELDS = ("username", "first_name", "last_name", "email", "is_staff", "is_active")
 KEY_FIELDS = ("prefix", "name", "scopes", "revoked", "expiry_date")
@@ -31,8 +31,7 @@ auditlog.register(
     m2m_fields={"groups", "user_permissions"},
 )
 auditlog.register(Group, include_fields=["name"], m2m_fields={"permissions"})
-if key_model := apps.all_models["config"].get("apikey"):
-    auditlog.register(key_model, include_fields=[*KEY_FIELDS])
+auditlog.register(ApiKey, include_fields=[*KEY_FIELDS])
 
 
 def note_sign_in(sender: Any, user: User, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.defaults import page_not_found
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from config.api.auditing import note
 from config.api.errors import answer_not_found
 from config.filtersets import ApiKeyFilterSet
 from config.keys import KEYWORD
@@ -45,7 +47,9 @@ class ApiKeyViewSet(CreateModelMixin, DestroyModelMixin, ReadOnlyModelViewSet[Ap
 
     def perform_destroy(self, record: ApiKey) -> None:
         """Revokes it: it opens nothing any more, and its record is kept."""
-        record.revoke()
+        with transaction.atomic():
+            record.revoke()
+            note("revoke", record)
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

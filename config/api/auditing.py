@@ -6,7 +6,6 @@ statement is noted by whoever does it.
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from ipaddress import ip_address
 from typing import Any
 
 from auditlog import get_logentry_model
@@ -15,6 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from config.api.clients import find_address
 from config.api.errors import show_text
 
 FAILED_SIGN_IN = "failed sign-in"
@@ -85,7 +85,8 @@ def complete_entry(sender: type[Model], instance: Any, **options: Any) -> None:
     request = current.get()
     if request is None:
         return
-    instance.remote_addr = read_address(request)
+    address = find_address(request.META)
+    instance.remote_addr = None if address is None else str(address)
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or details["verb"] == FAILED_SIGN_IN:
         return
@@ -95,14 +96,6 @@ def complete_entry(sender: type[Model], instance: Any, **options: Any) -> None:
         details["key"] = cut(str(key))
     if isinstance(user, get_user_model()) and not is_end_of(user, instance):
         instance.actor = user
-
-
-def read_address(request: HttpRequest) -> str | None:
-    """None where the server listens on a Unix socket."""
-    try:
-        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None
 
 
 def is_end_of(user: Model, entry: Any) -> bool:

@@ -6,9 +6,8 @@ import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,6 +22,8 @@ from redis.retry import Retry
 from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from config.api.clients import find_network
 
 if TYPE_CHECKING:  # importing it would go round in a circle: views import their throttles
     from rest_framework.views import APIView
@@ -143,39 +144,7 @@ def identify(request: HttpRequest | Request) -> str:
     if isinstance(prefix, str):
         return f"key:{prefix}"
     user_id = getattr(getattr(request, "user", None), "pk", None)
-    return f"address:{find_address(request.META)}" if user_id is None else f"user:{user_id}"
-
-
-def find_address(meta: Mapping[str, Any]) -> str:
-    """The client's network: its address as the outermost of NUM_PROXIES saw it.
-
-    What stands further left in X-Forwarded-For was written by the client, who may write anything.
-    """
-    peer = str(meta.get("REMOTE_ADDR", ""))
-    proxies = settings.NUM_PROXIES
-    forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")) if proxies else ""
-    if not forwarded:
-        return find_network(peer)
-    hops = forwarded.rsplit(",", proxies)[-proxies:]
-    return find_network(hops[0].strip()) or find_network(peer)
-
-
-@lru_cache(maxsize=4096)
-def find_network(text: str) -> str:
-    """An address, of IPv6 its /64: who has one of these addresses has them all. Empty where it is
-    none; a port at its end is left out."""
-    host = text.partition("]")[0].removeprefix("[")
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return f"address:{find_network(request.META)}" if user_id is None else f"user:{user_id}"
 
 
 # Requests
@@ -212,7 +181,7 @@ def count_login(request: HttpRequest | Request, name: Any = None) -> Standing:
     """Counts an attempt by its address, and by address and name where there is one; tells how it
     stands with the stricter of both. Raises LoginClosed: without a count, guessing has no end."""
     item = settings.RATE_LIMITS["login"]
-    address = find_address(request.META)
+    address = find_network(request.META)
     of_address = type(item)(item.amount * NAMES_PER_ADDRESS, item.multiples)
     try:
         standing = login_limiter.count_shared(of_address, "login", address)
@@ -231,7 +200,7 @@ def refuse(request: HttpRequest, access: str) -> HttpResponse | None:
     item = settings.RATE_LIMITS.get(access)
     if item is None:
         return None
-    standing = limiter.count(item, access, f"address:{find_address(request.META)}")
+    standing = limiter.count(item, access, f"address:{find_network(request.META)}")
     note(request, standing)
     if not standing.is_exceeded:
         return None

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, IntegrityError, connection
 from django.test import Client
@@ -273,6 +274,8 @@ def test_key_is_revoked_and_stays_to_be_seen(manager: Client) -> None:
     record, key = make_key()
 
     assert manager.delete(f"{KEYS}{record.pk}/").status_code == 204
+    entry = LogEntry.objects.latest("pk")
+    assert (entry.additional_data["verb"], entry.object_pk) == ("revoke", str(record.pk))
     assert manager.delete(f"{KEYS}{record.pk}/").status_code == 204
     assert use_key(key).get(IMPORTS).status_code == 401
     assert manager.get(f"{KEYS}{record.pk}/").json()["revoked"] is True

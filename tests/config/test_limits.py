@@ -12,7 +12,8 @@ from limits import RateLimitItem, parse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from config.api.limits import Limiter, find_address, identify, limiter
+from config.api.clients import find_network
+from config.api.limits import Limiter, identify, limiter
 from config.api.rates import parse_rates
 from tests.locations.test_fixes import write
 
@@ -77,7 +78,7 @@ def test_address_is_the_one_that_the_outermost_proxy_saw(
     settings.NUM_PROXIES = proxies
     meta = {"REMOTE_ADDR": "192.0.2.1", "HTTP_X_FORWARDED_FOR": forwarded}
 
-    assert find_address(meta) == found
+    assert find_network(meta) == found
 
 
 def test_key_counts_before_user_and_user_before_address() -> None:
