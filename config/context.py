@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from config.api.pages import find_page
 from config.api.permissions import has_access
 
 # Their names in the addresses, and for people.
@@ -23,8 +24,9 @@ def is_shut_out(request: HttpRequest) -> bool:
 
 
 def list_pages(request: HttpRequest) -> dict[str, Any]:
+    asked_page = find_page(request)
     if is_shut_out(request):
-        return {"pages": [], "here": ""}
+        return {"pages": [], "here": "", "asked_page": asked_page}
     pages = [(reverse(f"{name}-page"), title) for name, title in PAGES]
     here = next((address for address, _ in pages if request.path.startswith(address)), "")
-    return {"pages": [*pages, (reverse("swagger"), "API")], "here": here}
+    return {"pages": [*pages, (reverse("swagger"), "API")], "here": here, "asked_page": asked_page}

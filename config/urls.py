@@ -7,11 +7,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from config.api.pages import needs
+from config.faults import show_bad_request, show_forbidden, show_not_found
 from config.health import show_alive, show_ready
 from config.login import LimitedRefreshView, LimitedTokenView, limit_login
 from config.maps import show_map, show_view
 from config.overview import show_overview
-from config.views import ApiKeyViewSet, show_not_found
+from config.views import ApiKeyViewSet
 from dropzone.pages import (
     open_dropzone,
     retry_payload,
@@ -39,6 +40,8 @@ router = SimpleRouter()
 router.register("keys", ApiKeyViewSet, basename="key")
 SIGN_IN = limit_login(LoginView.as_view(template_name="sign_in.html"))
 
+handler400 = show_bad_request
+handler403 = show_forbidden
 handler404 = show_not_found
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,10 +1,8 @@
-"""The keys of machines over the API, and the page that is not there."""
+"""The keys of machines over the API."""
 
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.views.defaults import page_not_found
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -15,7 +13,6 @@ from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from config.api.auditing import note
-from config.api.errors import answer_not_found
 from config.filtersets import ApiKeyFilterSet
 from config.keys import KEYWORD
 from config.models import ApiKey
@@ -66,10 +63,3 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
             "name": "Authorization",
             "description": description,
         }
-
-
-def show_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A page for people, the one shape of errors for programs."""
-    if request.path.startswith("/api/"):
-        return answer_not_found(request)
-    return page_not_found(request, exception)

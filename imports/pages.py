@@ -9,9 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
@@ -173,8 +173,7 @@ def take_import(request: PageRequest) -> HttpResponse:
 @needs("read")
 def show_import(request: PageRequest, import_id: int) -> HttpResponse:
     """One import: its figures and what it refused, each of them anew for whoever watches."""
-    found = Import.objects.select_related("created_by")
-    record = get_object_or_404(found, pk=import_id)
+    record = find_import(import_id)
     shown = ShownImport(record, may_change(request, record))
     context: dict[str, Any] = {"import": shown, "record": record}
     if request.htmx.target != "import-rejects":
@@ -249,9 +248,16 @@ def take_delete(request: PageRequest, import_id: int) -> HttpResponse:
     return redirect("imports-page")
 
 
+def find_import(import_id: int) -> Import:
+    try:
+        return Import.objects.select_related("created_by").get(pk=import_id)
+    except Import.DoesNotExist as error:
+        raise Http404(f"There is no import {import_id}: it was deleted.") from error
+
+
 def find_own(request: PageRequest, import_id: int) -> Import:
     """One that the visitor may change. Raises Http404 or PermissionDenied."""
-    record = get_object_or_404(Import, pk=import_id)
+    record = find_import(import_id)
     if not may_change(request, record):
         raise PermissionDenied(NOT_YOURS)
     return record

@@ -1,5 +1,6 @@
 // What lives on the pages of imports is replaced again and again: never under a finger, a key or a
-// selection, and a server that has fallen silent is told of.
+// selection. Whatever is not answered is told of.
+import { readFault } from "./faults.js";
 
 let pressed = false;
 
@@ -21,11 +22,26 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
-function tell(isSilent) {
-  document.getElementById("live-fault").hidden = !isSilent;
+/** Of what is read anew by itself: until it is answered again. */
+function tellOld(text) {
+  const place = document.getElementById("live-fault");
+  place.textContent = text && `${text} What stands here may be old; it is asked for again and again.`;
+  place.hidden = !text;
 }
 
-document.addEventListener("htmx:afterRequest", (event) => tell(event.detail.failed));
-for (const name of ["htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(name, () => tell(true));
+/** Of what somebody did: until something else is done. */
+function tellDone(text) {
+  const fault = document.createElement("span");
+  fault.className = "fault";
+  fault.textContent = text;
+  document.getElementById("live-message").replaceChildren(fault);
 }
+
+const isLooking = ({ requestConfig }) => requestConfig.verb === "get";
+const tellFault = ({ detail }) => (isLooking(detail) ? tellOld : tellDone)(readFault(detail.xhr));
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.failed) tellFault(event);
+  else if (event.detail.successful && isLooking(event.detail)) tellOld("");
+});
+for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, tellFault);

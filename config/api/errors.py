@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
+from django.http import HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
 from psycopg.errors import ProgramLimitExceeded, QueryCanceled
 from rest_framework.exceptions import APIException, ParseError, ValidationError
@@ -105,7 +105,7 @@ def is_caused_by(error: Exception, kind: type[Exception]) -> bool:
     return isinstance(error, kind) or isinstance(error.__cause__, kind)
 
 
-def answer_not_found(request: HttpRequest) -> HttpResponse:
-    """The 404 of an address of the API that does not exist."""
-    error = {"code": "not_found", "detail": "There is no such address.", "attr": None}
-    return JsonResponse({"type": "client_error", "errors": [error]}, status=404)
+def answer_error(code: str, detail: str, *, status: int) -> HttpResponse:
+    """An error of the sender's in the API's shape, where no view of the API answers."""
+    error = {"code": code, "detail": detail, "attr": None}
+    return JsonResponse({"type": "client_error", "errors": [error]}, status=status)

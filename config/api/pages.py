@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import wraps
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -67,14 +68,42 @@ def needs(read: str = "", *, post: str = "") -> Callable[[Page], Page]:
             if request.user.is_authenticated:
                 raise PermissionDenied(f"This needs the permission “{access}”.")
             if request.htmx:  # which would follow a redirect, and put that page into this one
-                here = redirect_to_login(request.htmx.current_url_abs_path or "/")
-                return HttpResponseClientRedirect(here.url)
-            return redirect_to_login(request.get_full_path())
+                return HttpResponseClientRedirect(redirect_to_login(find_page(request)).url)
+            return redirect_to_login(find_page(request))
 
         vars(show)["accesses"] = {method: accesses[method] for method in methods}
         return show
 
     return wrap
+
+
+def find_page(request: HttpRequest) -> str:
+    """The path of the page that the visitor looks at: of what a form or a script sends, the page
+    that holds it; `/` where that is none of ours, or cannot be looked at."""
+    is_part = is_for_script(request)
+    if request.method in {"GET", "HEAD"} and not is_part:
+        return request.get_full_path()
+    try:
+        url = urlsplit(request.headers.get("HX-Current-URL" if is_part else "Referer", ""))
+    except ValueError:
+        return "/"
+    if (url.scheme, url.netloc) != (request.scheme, request.get_host()) or not is_page(url.path):
+        return "/"
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+def is_for_script(request: HttpRequest) -> bool:
+    """Whether htmx asks, on behalf of a page, before its middleware has looked at it too."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def is_page(path: str) -> bool:
+    """Whether something of ours is at a path, and can be looked at."""
+    try:
+        view = resolve(unquote(path)).func
+    except Resolver404:
+        return False
+    return "GET" in getattr(view, "accesses", {"GET": ""})
 
 
 def ask(view: Page, request: HttpRequest, parameters: QueryDict, **kwargs: Any) -> Answer:

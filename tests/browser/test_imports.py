@@ -174,13 +174,17 @@ def test_visitor_without_rights_changes_nothing(
     settings.ANONYMOUS_ACCESS = frozenset({"read"})
     ImportFactory(pk=1, queued=True)
 
-    plain = client.post(f"/imports/{action}", {"dataset": "trips", "url": "https://x.example/"})
+    plain = client.post(
+        f"/imports/{action}",
+        {"dataset": "trips", "url": "https://x.example/"},
+        headers={"Referer": "http://testserver/imports/1/"},
+    )
     live = client.post(
         f"/imports/{action}",
         headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/imports/1/"},
     )
 
-    assert plain["Location"].startswith("/sign-in/?next=/imports/")
+    assert plain["Location"] == "/sign-in/?next=/imports/1/"
     assert live["HX-Redirect"] == "/sign-in/?next=/imports/1/"
     assert Import.objects.get().status == Status.QUEUED
 
@@ -205,6 +209,50 @@ def test_too_late_is_told(browser: Browser, address: str) -> None:
         page.keyboard.up("Shift")
 
         expect(page.locator("#import-figures .state").first).to_have_text("cancelling")
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_what_cannot_be_done_is_told_and_stays(
+    browser: Browser, address: str, is_deleted: bool
+) -> None:
+    ImportFactory(queued=True)
+    record = ImportFactory(status=Status.CANCELLED)
+    number = record.pk
+    page = browser.new_page()
+    page.goto(address, wait_until="networkidle")
+    page.keyboard.down("Shift")  # nothing is replaced under a pressed key
+    if is_deleted:
+        record.delete()
+    else:
+        page.context.clear_cookies()
+
+    page.get_by_role("button", name="Resume").click()
+
+    told = f"There is no import {number}: it was deleted." if is_deleted else "reload it"
+    expect(page.locator("#live-message .fault")).to_contain_text(told)
+    with page.expect_response(lambda response: response.request.method == "GET"):
+        pass
+    expect(page.locator("#live-message .fault")).to_contain_text(told)
+    expect(page.locator("#live-fault")).to_be_hidden()
+    page.close()
+
+
+def test_server_that_falls_silent_is_told_of_until_it_answers(
+    browser: Browser, address: str
+) -> None:
+    record = ImportFactory(queued=True)
+    number = record.pk
+    page = browser.new_page()
+    page.goto(f"{address}{number}/", wait_until="networkidle")
+    page.route("**/imports/**", lambda route: route.abort())
+    expect(page.locator("#live-fault")).to_contain_text("The server does not answer.")
+
+    page.unroute("**/imports/**")
+    expect(page.locator("#live-fault")).to_be_hidden()
+
+    record.delete()
+    expect(page.locator("#live-fault")).to_contain_text(f"import {number}: it was deleted.")
+    page.close()
 
 
 def test_import_is_deleted_after_a_second_thought(browser: Browser, address: str) -> None:
