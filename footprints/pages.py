@@ -1,7 +1,9 @@
 """A footprint as a part of the map's page."""
 
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -25,12 +27,18 @@ def show_footprint(request: PageRequest, pk: int) -> HttpResponse:
     """By itself it leads to the map on which it is chosen."""
     if not request.htmx:
         return redirect(f"{reverse('map-page')}?layer=footprints&selected={pk}")
+    return render(request, "footprints/on_map.html", describe_footprint(pk))
+
+
+def describe_footprint(pk: int) -> dict[str, Any]:
+    """What its template shows. Raises Http404."""
     footprints = Footprint.objects.select_related("import_record").defer("original", "geometry")
-    footprint = get_object_or_404(footprints, pk=pk)
-    context = {
+    footprint = footprints.filter(pk=pk).first()
+    if footprint is None:
+        raise Http404(f"There is no footprint {pk} here.")
+    return {
         "footprint": footprint,
         "extent": ",".join(map(repr, footprint.simplified.extent)),
         "area": write_area(footprint.area_m2),
         "area_percent": None if footprint.area_change is None else footprint.area_change * 100,
     }
-    return render(request, "footprints/on_map.html", context)

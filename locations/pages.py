@@ -1,7 +1,9 @@
 """An average of locations as a part of the map's page."""
 
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -15,6 +17,12 @@ def show_location(request: PageRequest, pk: int) -> HttpResponse:
     """By itself it leads to the map on which it is chosen."""
     if not request.htmx:
         return redirect(f"{reverse('map-page')}?layer=locations&selected={pk}")
-    average = get_object_or_404(MinuteAverage, pk=pk)
-    extent = ",".join(map(repr, average.point.extent))
-    return render(request, "locations/on_map.html", {"average": average, "extent": extent})
+    return render(request, "locations/on_map.html", describe_average(pk))
+
+
+def describe_average(pk: int) -> dict[str, Any]:
+    """What its template shows. Raises Http404."""
+    average = MinuteAverage.objects.filter(pk=pk).first()
+    if average is None:
+        raise Http404(f"There is no minute {pk} here.")
+    return {"average": average, "extent": ",".join(map(repr, average.point.extent))}

@@ -1,6 +1,7 @@
 // The page of the map: its form is the state, which the address repeats; the hash is the view.
 import { createBaseMap, followScheme } from "./base-map.js";
 import { drawSquare } from "./equal-area.js";
+import { readFault } from "./faults.js";
 import { Heat, roundUp } from "./heat.js";
 import { TimeWindow } from "./time-window.js";
 
@@ -16,8 +17,8 @@ const form = find("filters");
 const { layer, time, tiles, heat: heatAddress, feature, row, view, first, last, zones, style } = element.dataset;
 // An address with a view is restored to it, wherever the row is that was chosen.
 let staysPut = location.hash.length > 1;
-// An address may be anybody's: what a path leads to would be put into this page.
-let selected = new URL(location).searchParams.get("selected")?.match(/^\d+$/)?.[0] ?? null;
+// What the address chooses came with the page, where it is there.
+let selected = find("chosen").querySelector("[data-row]")?.dataset.row ?? null;
 let [map, heat, asked] = [null, null, null];
 
 function readPage() {
@@ -28,13 +29,18 @@ function readPage() {
   return page;
 }
 
+/** A browser writes no second that is 0; whatever else is left to the API, where it is UTC. */
+const completeTime = (text) => (text.length === "2024-07-01T04:00".length ? `${text}:00` : text);
+
 /** The API's filters: what the page calls `from` and `to` has other names there. */
 function readFilters() {
   const filters = new URLSearchParams();
-  for (const [name, value] of readPage()) {
-    if (name === "from") filters.set(`${time}__gte`, new Date(`${value}Z`).toISOString());
-    else if (name === "to") filters.set(`${time}__lt`, new Date(`${value}Z`).toISOString());
-    else if (!OWN.includes(name)) filters.append(name, value);
+  const page = readPage();
+  for (const [name, lookup] of [["from", "gte"], ["to", "lt"]]) {
+    if (page.has(name)) filters.set(`${time}__${lookup}`, completeTime(page.get(name)));
+  }
+  for (const [name, value] of page) {
+    if (!OWN.includes(name)) filters.append(name, value);
   }
   return filters;
 }
@@ -47,6 +53,12 @@ function writeAddress() {
 
 function tell(text) {
   find("status").textContent = text;
+}
+
+/** What the address said of `names` gives way to what is chosen on the page. */
+function forget(...names) {
+  document.querySelectorAll("[data-of]").forEach((told) => names.includes(told.dataset.of) && told.remove());
+  if (!form.querySelector("[data-of]")) find("others")?.remove();
 }
 
 function readBox() {
@@ -99,7 +111,10 @@ async function drawCells() {
     showLegend(heat.describeCells(metadata.cell, metadata.weight?.sum, metadata.count));
     tell("");
   } catch (error) {
-    if (error.name !== "AbortError") tell(error.message);
+    if (error.name === "AbortError") return;
+    heat.setCells([], null);
+    find("legend").hidden = true;
+    tell(error.message);
   }
 }
 
@@ -112,6 +127,7 @@ function describe() {
 }
 
 function refreshView() {
+  tell("");
   const parameters = readPage();
   parameters.set("in_bbox", readBox());
   globalThis.htmx.ajax("GET", `${view}?${parameters}`, { target: "#view", swap: "innerHTML" });
@@ -153,6 +169,7 @@ async function fitData() {
 /** What the panel has shown of a row: drawn on the map, and kept in the address. */
 async function showChosen(article) {
   selected = article.dataset.row;
+  forget("selected");
   writeAddress();
   article.querySelector("h2").focus();
   const [west, south, east, north] = article.dataset.extent.split(",").map(Number);
@@ -191,7 +208,10 @@ function listen() {
     event.preventDefault();
     apply();
   });
-  form.addEventListener("change", apply);
+  form.addEventListener("change", ({ target }) => {
+    forget(target.name);
+    apply();
+  });
   find("fit").addEventListener("click", fitData);
   map.on("moveend", refreshSoon);
   map.on("idle", describe);
@@ -199,6 +219,8 @@ function listen() {
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
     if (detail.target.id === "chosen") showChosen(detail.target.firstElementChild);
   });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => detail.failed && tell(readFault(detail.xhr)));
+  document.addEventListener("htmx:sendError", ({ detail }) => tell(readFault(detail.xhr)));
   find("chosen").addEventListener("click", ({ target }) => target.closest("[data-close]") && close());
   document.querySelectorAll("[data-keeps-view]").forEach((link) => {
     link.addEventListener("click", () => (link.hash = location.hash));
@@ -215,12 +237,17 @@ async function start() {
   });
   map.getCanvas().setAttribute("aria-label", "Map: arrow keys move it, plus and minus zoom. The list beside it says the same in words.");
   listen();
-  if (first) new TimeWindow(first, last, apply);
+  if (first) {
+    new TimeWindow(first, last, () => {
+      forget("from", "to");
+      apply();
+    });
+  }
   find("fit").hidden = !first;
   if (!staysPut) await fitData();
   apply();
-  if (selected) choose(selected);
-  else staysPut = false;
+  if (selected) await showChosen(find("chosen").querySelector("[data-row]"));
+  staysPut = false;
   map.once("idle", () => element.setAttribute("data-drawn", "true"));
 }
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -229,7 +230,8 @@ def test_chosen_is_a_number_and_no_path(browser: Browser, site: str, selected: s
         page.goto(f"{site}?selected={selected}")
         wait_until_drawn(page)
 
-    assert not [url for url in asked if "games" in url or "1x/" in url]
+    paths = [urlsplit(url).path for url in asked]
+    assert not [path for path in paths if "games" in path or "1x" in path]
 
 
 def test_only_pages_of_ours_are_put_into_a_page(browser: Browser, site: str) -> None:
@@ -240,3 +242,69 @@ def test_only_pages_of_ours_are_put_into_a_page(browser: Browser, site: str) -> 
         page.wait_for_load_state("networkidle")
 
         assert page.locator("#chosen").inner_html().strip() == ""
+
+
+def test_faulty_filters_stay_faults_until_others_are_chosen(browser: Browser, site: str) -> None:
+    make_footprints()
+    page = browser.new_page()
+    page.goto(f"{site}?from=zz&org_id=abc&method=zzz")
+    wait_until_drawn(page)
+
+    expect(page.locator("#view")).to_contain_text("from: “zz” is not a timestamp")
+    expect(page.locator("#view .figure")).to_have_count(0)
+    assert "from=zz" in page.url
+    assert "org_id=abc" in page.url
+    expect(page.get_by_role("alert")).to_contain_text("no method “zzz”")
+
+    page.select_option("#org-ids", "2")
+    page.fill("#from", "2024-07-01T04:10:00")
+    page.dispatch_event("#from", "change")
+
+    expect(page.locator("#view .figure")).to_have_text("15")
+    assert "zz" not in page.url
+    assert "abc" not in page.url
+    page.close()
+
+
+def test_chosen_that_is_not_there_is_told_and_dropped(browser: Browser, site: str) -> None:
+    make_footprints()
+    page = browser.new_page()
+    page.goto(f"{site}?selected=999999")
+    wait_until_drawn(page)
+
+    expect(page.get_by_role("alert")).to_have_text("There is no footprint 999999 here.")
+    assert "selected" not in page.url
+
+    page.evaluate("htmx.ajax('GET', '/map/footprints/999998/', {target: '#chosen'}).catch(() => 0)")
+    expect(page.locator("#status")).to_have_text("There is no footprint 999998 here.")
+    page.close()
+
+
+def test_legend_tells_nothing_of_cells_that_are_refused(browser: Browser, site: str) -> None:
+    make_footprints()
+    page = browser.new_page()
+    page.goto(f"{site}?method=grid")
+    expect(page.locator("#legend-title")).to_contain_text("in a cell", timeout=20_000)
+
+    page.fill("#cell", "1")
+    page.dispatch_event("#cell", "change")
+
+    expect(page.locator("#status")).to_contain_text("smallest", timeout=20_000)
+    expect(page.locator("#legend")).to_be_hidden()
+    page.close()
+
+
+def test_list_does_without_a_script(browser: Browser, site: str) -> None:
+    make_footprints()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}?org_id=2&from=2024-07-01T04:10")
+
+    page.locator("#view tbody a").first.click()
+
+    expect(page.locator("#chosen h2")).to_contain_text("Footprint ")
+    assert "org_id=2" in page.url
+    expect(page.locator("#from")).to_have_value("2024-07-01T04:10")
+    for name in ("Close", "Fit to the data"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    context.close()
