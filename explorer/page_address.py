@@ -15,6 +15,7 @@ LISTS = ("fields", "facet", "group_by", "metrics", "having")
 PAGE_ONLY = ("tab", "texts")
 # Of the form, which has a control for each part of a condition.
 HAVING = ("having_metric", "having_is", "having_value")
+KEPT = "kept"  # of the form too: the query of what its controls do not hold
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,12 @@ def change(query: QueryDict, changes: Mapping[str, str | list[str]]) -> QueryDic
 def read_address(request: HttpRequest, dataset: Dataset) -> Address:
     """What the page was asked for, without what a form sends of controls that are not filled in."""
     query = QueryDict(mutable=True)
-    for name, values in request.GET.lists():
-        filled = [value for value in values if value]
-        if filled and name not in {*HAVING, "format"}:
-            query.setlist(name, filled)
-    condition = join_condition(request.GET)
+    given = spread_kept(request.GET)
+    for name, values in given.lists():
+        filled = dict.fromkeys(value for value in values if value)
+        if filled and name not in {*HAVING, KEPT, "format"}:
+            query.setlist(name, [*filled])
+    condition = join_condition(given)
     query = change(query, {"having": [*query.getlist("having"), *condition]})
     for name in LISTS:
         words = [word for text in query.getlist(name) for word in text.split(",") if word]
@@ -213,6 +215,17 @@ def read_address(request: HttpRequest, dataset: Dataset) -> Address:
     defaults = {"tab": ROWS.name, "fields": ",".join(dataset.table.by_name)}
     query = change(query, {name: "" for name, text in defaults.items() if query.get(name) == text})
     return drop_ordering(Address(dataset, query))
+
+
+def spread_kept(sent: QueryDict) -> QueryDict:
+    """What a form holds beside what it keeps, in the place of that."""
+    given = QueryDict(mutable=True)
+    for name, values in sent.lists():
+        if name == KEPT:
+            given.update(QueryDict(values[0]))
+        else:
+            given.setlist(name, [*values, *given.getlist(name)])
+    return given
 
 
 def join_condition(given: QueryDict) -> list[str]:

@@ -3,14 +3,19 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 
+from django.http import QueryDict
+
+from config.api.filtersets import MAX_VALUE_CHARACTERS
 from explorer.page_address import Address
 from explorer.tables import Column, Table
 
 ACRONYMS = {"id": "ID", "dlc": "DLC", "bcf": "BCF", "cbd": "CBD", "wav": "WAV", "hvfhs": "HVFHS"}
 FULL = {"pu": "pick-up", "do": "drop-off", "num": "number"}
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+LOST = re.compile(r"[\0\r\n]")  # in an input of one line
 TIMES = frozenset({"date", "timestamp"})
 NUMBERS = frozenset({"integer", "number"})
 DIGITS = {"1": "true", "0": "false"}
@@ -107,32 +112,47 @@ def make_controls(column: Column, address: Address) -> Iterator[Control]:
 
 
 def make_control(column: Column, suffix: str, value: str) -> Control:
+    """It holds no value that a browser would change."""
     name, kind = column.name + suffix, column.kind.name
     words = "is empty" if suffix == "__isnull" else choose_words(column, suffix)
     if suffix == "__isnull" or kind == "boolean":
-        return Control(name, words, "select", DIGITS.get(value, value.lower()), choices=FLAG)
+        flag = DIGITS.get(value, value.lower())
+        return Control(name, words, "select", flag if flag in dict(FLAG) else "", choices=FLAG)
+    if LOST.search(value) or len(value) > MAX_VALUE_CHARACTERS:
+        value = ""
     # What is finer than a day fits into no input of a day.
-    is_day = kind in TIMES and (not value or DAY.fullmatch(value))
+    is_date = kind in TIMES and (not value or is_day(value))
     is_short = suffix in {"__gte", "__lte"}
-    return Control(name, words, "date" if is_day else "text", value, is_short)
+    return Control(name, words, "date" if is_date else "text", value, is_short)
 
 
-def list_kept(address: Address, shown: Iterable[str]) -> list[tuple[str, str]]:
-    """What the form has to send along, since no control of it is `shown`. A control holds one
-    value: several stay as they are."""
-    controlled = {
-        control.name
-        for column in list_controls(address)
-        for control in column.controls
-        if len(address.filters.getlist(control.name)) == 1
-    }
-    left_out = controlled | {*shown, "cursor"}
-    return [
-        (name, value)
-        for name, values in address.query.lists()
-        if name not in left_out
-        for value in values
-    ]
+def is_day(text: str) -> bool:
+    try:
+        return DAY.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def write_kept(
+    address: Address,
+    columns: Iterable[ColumnControls],
+    shown: Iterable[str],
+    sent: QueryDict | None,
+) -> str:
+    """The query of what the form has to send along, since no control is `shown` that holds it.
+
+    A control holds one value: several stay as they are. Where the form stays as it is, its controls
+    hold what they did beside what it `sent` along.
+    """
+    held = {control.name: control.value for column in columns for control in column.controls}
+    left_out = {*shown, "cursor"}
+    kept = QueryDict(mutable=True)
+    for name, values in address.query.lists():
+        if name in held and sent is not None:
+            kept.setlist(name, sent.getlist(name))
+        elif name not in left_out and not held.get(name):
+            kept.setlist(name, values)
+    return kept.urlencode()
 
 
 # What is set

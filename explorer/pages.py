@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import resolve
@@ -21,6 +21,7 @@ from explorer.page_address import (
     FACETS,
     HAVING,
     HISTOGRAM,
+    KEPT,
     ROWS,
     TABS,
     Address,
@@ -39,8 +40,8 @@ from explorer.page_filters import (
     list_chips,
     list_controls,
     list_faults,
-    list_kept,
     show_title,
+    write_kept,
 )
 from explorer.tables import Table
 
@@ -93,15 +94,17 @@ def describe_view(request: PageRequest, address: Address, answer: Answer | None)
     faults = list_faults(address, answer.faults) if answer else []
     if address.query.get("tab", ROWS.name) not in TABS:
         faults.append(("tab", "tab", f"There is no tab “{address.query['tab']}”."))
+    columns = list_controls(address)
+    sent = QueryDict(request.GET.get(KEPT, "")) if request.htmx.target == VIEW else None
     context = {
         "address": address,
         "dataset": address.dataset,
         "datasets": DATASETS.values(),
         "tab": address.tab.name,
         "tabs": [(tab, address.link_tab(tab)) for tab in TABS.values()],
-        "columns": list_controls(address),
+        "columns": columns,
         "chips": list_chips(address),
-        "kept": list_kept(address, SHOWN[address.tab.name]),
+        "kept": write_kept(address, columns, SHOWN[address.tab.name], sent),
         "faults": faults,
         "exports": [(form.suffix, address.export(form.suffix)) for form in FORMS],
         "curl": write_curl(request, address),

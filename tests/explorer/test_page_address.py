@@ -1,13 +1,13 @@
 """The address of the explorer's page: cleaned, kept, and handed to the API."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.test import Client
 
 from config.api.reading import READER
-from explorer.page_address import DATASETS, NO_FILTERS
+from explorer.page_address import DATASETS, HAVING, KEPT, NO_FILTERS
 from explorer.tables import GAMES
 from imports.models import Import
 from tests.explorer.conftest import Commit
@@ -27,7 +27,7 @@ def test_names_of_the_page_are_those_of_no_filter(dataset: Any) -> None:
         column.name + lookup.suffix for column in dataset.table.columns for lookup in column.lookups
     }
 
-    assert parameters & NO_FILTERS == set()
+    assert parameters & {*NO_FILTERS, *HAVING, KEPT} == set()
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,8 @@ def test_names_of_the_page_are_those_of_no_filter(dataset: Any) -> None:
         ("tab=aggregate&having_metric=count&having_is=gte&having_value=", "tab=aggregate"),
         ("tab=aggregate&group_by=name&group_ordering=-genres", "tab=aggregate&group_by=name"),
         ("format=csv", ""),
+        ("name=a&name=b&name=a", "name=a&name=b"),
+        ("kept=name%3Da%26kept%3Db", "name=a"),
     ],
 )
 def test_address_is_cleaned(visitor: Client, given: str, clean: str) -> None:
@@ -119,17 +121,60 @@ def test_filter_without_a_control_is_kept(visitor: Client) -> None:
 
     kept = show(visitor, address).context["kept"]
 
-    assert set(kept) == {
-        ("name__exact", "x"),
-        ("genres__has", "Indie"),
-        ("genres__has", "Action"),
-        ("ordering", "name"),
+    assert parse_qs(kept) == {
+        "name__exact": ["x"],
+        "genres__has": ["Indie", "Action"],
+        "ordering": ["name"],
     }
+
+
+def test_control_takes_the_place_of_its_own_value_alone(visitor: Client) -> None:
+    kept = show(visitor, f"{URL}?name=a&name=b").context["kept"]
+
+    for typed in ("b", "xxx", "yyy"):
+        view = visitor.get(
+            URL,
+            {"name": typed, KEPT: kept, "price__gte": "1"},
+            headers={"HX-Request": "true", "HX-Target": "view"},
+        )
+        assert view.context["kept"] == kept == "name=a&name=b"
+
+    assert read_query(view["HX-Push-Url"])["name"] == ["yyy", "a", "b"]
+    assert visitor.get(URL, {"name": "b", KEPT: kept})["Location"] == f"{URL}?name=b&name=a"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("genres__has", "line1\nline2"),
+        ("genres__has", "line1\rline2"),
+        ("name", "a\0b"),
+        ("name", "x" * 1_001),
+        ("windows", "perhaps"),
+    ],
+)
+def test_value_that_no_control_can_hold_is_kept(visitor: Client, name: str, value: str) -> None:
+    query = {name: value}
+
+    page = show(visitor, f"{URL}?{urlencode(query)}")
+    view = visitor.get(
+        URL,
+        {KEPT: page.context["kept"], "price__gte": "1"},
+        headers={"HX-Request": "true", "HX-Target": "view"},
+    )
+
+    controls = {c.name: c for column in page.context["columns"] for c in column.controls}
+    assert controls[name].value == ""
+    assert read_query(view["HX-Push-Url"]) == {name: [value], "price__gte": ["1"]}
 
 
 @pytest.mark.parametrize(
     ("query", "type_"),
-    [("release_date__gte=2010-01-01", "date"), ("release_date__gte=2010", "text")],
+    [
+        ("release_date__gte=2010-01-01", "date"),
+        ("release_date__gte=2010", "text"),
+        ("release_date__gte=2010-02-31", "text"),
+    ],
 )
 def test_date_input_never_hides_what_it_cannot_hold(
     visitor: Client, query: str, type_: str
