@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -28,6 +27,7 @@ from tests.explorer.showing import (
     show,
     store_shown,
 )
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(databases=["default", READER])
 
@@ -49,12 +49,12 @@ def test_explorer_begins_with_games(visitor: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/explorer/", URL, TRIPS_URL])
 def test_sign_in_is_asked_for_where_reading_needs_it(
-    client: Client, settings: Settings, django_user_model: type[User], path: str
+    client: Client, settings: Settings, path: str
 ) -> None:
     settings.ANONYMOUS_ACCESS = frozenset()
     assert client.get(f"{path}?name=gal")["Location"].startswith(f"/sign-in/?next={path}")
 
-    client.force_login(django_user_model.objects.create_user("ada"))
+    client.force_login(make_user(group="analyst"))
 
     response = show(client, f"{path}?hvfhs_license_num=HV" if path == TRIPS_URL else path)
     assert "Authorization: Bearer" in response.context["curl"]
