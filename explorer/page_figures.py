@@ -316,7 +316,10 @@ def show_edge(value: Any, column: Column) -> str:
 
 
 def link_range(address: Address, column: Column, each: Mapping[str, Any], *, is_last: bool) -> str:
-    """The rows of a bin. The last one of a column of fractions holds its end."""
+    """The rows of a bin, where there are filters that find them. The last one of a column of
+    fractions holds its end."""
+    if not column.has_ranges:
+        return ""
     end = "__lte" if is_last and column.kind.name == "number" else "__lt"
     cleared = {column.name + suffix: "" for suffix in ("", "__gte", "__gt", "__lte", "__lt")}
     name = column.name

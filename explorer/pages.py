@@ -128,7 +128,7 @@ def describe_choices(address: Address) -> dict[str, Any]:
     """What the open tab can be asked for."""
     table = address.dataset.table
     if address.tab == HISTOGRAM:
-        measured = [c.name for c in table.columns if c.kind.has_histogram]
+        measured = [c.name for c in table.columns if c.kind.has_histogram and c.has_ranges]
         return {"choices": [(name, show_title(name)) for name in measured]}
     if address.tab == AGGREGATE:
         return describe_groups(address)

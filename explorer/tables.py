@@ -94,6 +94,11 @@ class Column:
     lookups: tuple[Lookup, ...]
     elements: str = ""
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether there are filters from one value to another."""
+        return any(lookup.suffix == "__gte" for lookup in self.lookups)
+
 
 @dataclass(frozen=True)
 class Table:

@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from config.api.pages import Answer, ask
 from config.api.reading import READER
-from explorer.page_address import DATASETS, TABS
+from explorer.page_address import DATASETS, TABS, Address
+from explorer.page_figures import link_range
 from explorer.tables import GAMES, TRIPS, Table
 from imports.models import Import
 from tests.explorer.conftest import Commit
@@ -235,6 +236,22 @@ def test_bin_takes_the_place_of_the_range_before(visitor: Client) -> None:
 
     query = read_query(response.context["result"]["bars"][0].href)
     assert [name for name in query if name.startswith("price")] == ["price__gte", "price__lt"]
+
+
+@pytest.mark.parametrize("table", [GAMES, TRIPS])
+def test_bins_are_offered_of_what_ranges_can_be_filtered(visitor: Client, table: Table) -> None:
+    response = show(visitor, f"{reverse(f'{table.name}-page')}?tab=histogram")
+
+    offered = [name for name, _ in response.context["choices"]]
+    parameters = {c.name + lookup.suffix for c in table.columns for lookup in c.lookups}
+    assert offered
+    assert {f"{name}__{end}" for name in offered for end in ("gte", "lt", "lte")} <= parameters
+
+
+def test_bin_without_a_filter_leads_nowhere() -> None:
+    address = Address(DATASETS["trips"], QueryDict())
+
+    assert link_range(address, TRIPS.by_name["id"], {"from": 1, "to": 9}, is_last=True) == ""
 
 
 @pytest.mark.parametrize("tab", ["facets", "histogram"])
