@@ -1,7 +1,13 @@
 // What the explorer's page needs beside htmx: a search among its columns, inputs that wait until
-// they are filled in, texts that open, and a place for the focus after each change.
+// they are filled in, links that wait for what was typed, texts that open, and a place for the focus
+// after each change.
 
 const explorer = () => document.getElementById("explorer");
+
+// Changes of the form, how many of them were asked for, and how many are answered.
+let changed = 0;
+let asked = 0;
+let answered = 0;
 
 function findColumns(text) {
   const words = text.trim().toLowerCase();
@@ -20,12 +26,50 @@ document.addEventListener(
     const { target } = event;
     if (target.id === "find-column") findColumns(target.value);
     if (!target.name || "late" in target.dataset) event.stopPropagation();
+    else changed += 1;
   },
   true,
 );
 
 document.addEventListener("change", ({ target }) => {
-  if ("late" in target.dataset) explorer().requestSubmit();
+  if (!("late" in target.dataset)) return;
+  changed += 1;
+  explorer().requestSubmit();
+});
+
+document.addEventListener("htmx:configRequest", () => {
+  asked = changed;
+});
+
+document.addEventListener("htmx:afterOnLoad", () => {
+  answered = asked;
+});
+
+/** What a link is called in the view, and in the one that takes its place. */
+const nameLink = (link) => link.id || link.closest("[aria-label]")?.ariaLabel + link.textContent;
+
+let followed = "";
+
+// A link knows what was typed before it was made: it is followed from the view that knows the rest.
+document.addEventListener(
+  "click",
+  (event) => {
+    const link = event.target.closest("#view a[href]");
+    const isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+    if (!link || isElsewhere || changed === answered || !explorer().checkValidity()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    followed = nameLink(link);
+    if (asked < changed) explorer().requestSubmit();
+  },
+  true,
+);
+
+document.addEventListener("htmx:afterSettle", () => {
+  const links = followed ? [...document.querySelectorAll("#view a[href]")] : [];
+  const link = links.find((each) => nameLink(each) === followed);
+  followed = "";
+  link?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
 });
 
 document.addEventListener("click", ({ target }) => {
@@ -68,8 +112,12 @@ document.addEventListener("htmx:afterSettle", () => {
 
 // A fault of the server or of the way to it leaves the page as it was.
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(name, () => {
-    document.getElementById("explorer-fault").hidden = false;
+  document.addEventListener(name, ({ detail }) => {
+    const isTooLong = detail.xhr.status === 414;
+    document.getElementById("explorer-fault").hidden = isTooLong;
+    document.getElementById("explorer-too-long").hidden = !isTooLong;
+    answered = asked;
+    followed = "";
   });
 }
 

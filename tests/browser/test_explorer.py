@@ -214,6 +214,52 @@ def test_bar_of_a_histogram_filters_its_range(browser: Browser, address: str) ->
         expect_rows(page, 1)
 
 
+def test_what_controls_do_not_hold_stays_beside_what_is_typed(
+    browser: Browser, address: str
+) -> None:
+    query = "?name=a&name=b&genres__has=line1%0Aline2"
+    with open_page(browser, address + query) as page:
+        for text in ("xxx", "yyy"):
+            page.fill("#filter-name", text)
+            expect_query(page, f"?name={text}&name=a&name=b&genres__has=line1%0Aline2")
+        page.fill("#filter-name", "")
+        expect_query(page, query)
+
+
+def test_link_waits_for_what_was_typed(browser: Browser, address: str) -> None:
+    with open_page(browser, address) as page:
+        open_column(page, "name")
+        page.fill("#filter-name", "gal")
+        page.locator("#tab-facets").click()
+        expect(page.get_by_role("region", name="Genres")).to_be_visible()
+        expect(page.locator(".chip")).to_contain_text("Name contains gal")
+        expect(page.locator("#filter-name")).to_have_value("gal")
+
+        page.fill("#filter-name", "train")
+        page.get_by_role("region", name="Genres").get_by_role("link", name="Indie").click()
+
+        expect(page.locator(".chip")).to_have_count(2)
+        page.wait_for_timeout(400)
+        assert "?name=train&tab=facets" in page.url
+        assert page.url.endswith("&genres__has=Indie")
+
+
+def test_address_that_grows_too_long_is_told(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    try:
+        page.goto(address, wait_until="networkidle")
+        open_column(page, "name")
+        page.evaluate("document.querySelector('#filter-name').value = 'x'.repeat(70000)")
+        page.locator("#filter-name").dispatch_event("input")
+
+        expect(page.get_by_role("alert")).to_contain_text("too long for an address")
+        expect(page.locator("#explorer-fault")).to_be_hidden()
+        page.locator("#tab-facets").click()
+        expect(page.locator(".facets")).to_be_visible()
+    finally:
+        page.close()
+
+
 def test_fault_stands_at_its_control(browser: Browser, address: str) -> None:
     with open_page(browser, address) as page:
         open_column(page, "price")
