@@ -137,6 +137,10 @@ class Metric:
         return self.function not in {"min", "max"}
 
     @property
+    def is_comparable(self) -> bool:
+        return self.column is None or self.is_number or self.column.has_ranges
+
+    @property
     def is_moment(self) -> bool:
         is_time = self.column is not None and self.column.kind.name == "timestamp"
         return is_time and not self.is_number

@@ -49,7 +49,9 @@ AGGREGATE = Tab(
 )
 HISTOGRAM = Tab("histogram", "Histogram", "histogram", {"field": "field", "bins": "bins"}, "field")
 TABS = {tab.name: tab for tab in (ROWS, FACETS, AGGREGATE, HISTOGRAM)}
-NO_FILTERS = frozenset({*PAGE_ONLY, *(name for tab in TABS.values() for name in tab.parameters)})
+NO_FILTERS = frozenset(
+    {*PAGE_ONLY, *HAVING, *(name for tab in TABS.values() for name in tab.parameters)}
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class Address:
 
     def link(self, changes: Mapping[str, str | list[str]]) -> str:
         """This view with other parameters, from its first page; an empty one goes."""
-        return join(self.dataset.path, change(self.query, {"cursor": "", **changes}))
+        dropped = dict.fromkeys(("cursor", *HAVING), "")
+        return join(self.dataset.path, change(self.query, {**dropped, **changes}))
 
     def link_tab(self, tab: Tab) -> str:
         start = self.dataset.starts.get(tab.name, {})
@@ -203,9 +206,10 @@ def read_address(request: HttpRequest, dataset: Dataset) -> Address:
     """What the page was asked for, without what a form sends of controls that are not filled in."""
     query = QueryDict(mutable=True)
     given = spread_kept(request.GET)
+    left_out = {KEPT, "format"} | (set() if has_comma(given) else {*HAVING})
     for name, values in given.lists():
         filled = dict.fromkeys(value for value in values if value)
-        if filled and name not in {*HAVING, KEPT, "format"}:
+        if filled and name not in left_out:
             query.setlist(name, [*filled])
     condition = join_condition(given)
     query = change(query, {"having": [*query.getlist("having"), *condition]})
@@ -228,9 +232,15 @@ def spread_kept(sent: QueryDict) -> QueryDict:
     return given
 
 
+def has_comma(given: QueryDict) -> bool:
+    """Whether a condition's value would be parted: it stays in its control, and is told of."""
+    return "," in given.get("having_value", "")
+
+
 def join_condition(given: QueryDict) -> list[str]:
     metric, comparison, value = (given.get(name, "") for name in HAVING)
-    return [f"{metric}__{comparison}:{value.strip()}"] if value.strip() else []
+    is_usable = value.strip() and not has_comma(given)
+    return [f"{metric}__{comparison}:{value.strip()}"] if is_usable else []
 
 
 def drop_ordering(address: Address) -> Address:

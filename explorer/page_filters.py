@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import ClassVar
 
 from django.http import QueryDict
 
@@ -52,7 +51,6 @@ class Control:
     value: str
     is_short: bool = False
     choices: tuple[tuple[str, str], ...] = ()
-    most_characters: ClassVar = MAX_VALUE_CHARACTERS
 
 
 @dataclass(frozen=True)

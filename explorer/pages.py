@@ -12,9 +12,11 @@ from django.urls import resolve
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url, replace_url
 
+from config.api.filtersets import MAX_VALUE_CHARACTERS
 from config.api.pages import Answer, PageRequest, ask, needs, needs_token
 from config.api.spooling import FORMS
-from explorer.aggregates import MOST_GROUPED
+from explorer import aggregates, facets
+from explorer.aggregates import FUNCTIONS, MOST_GROUPED, MOST_METRICS, Metric
 from explorer.page_address import (
     AGGREGATE,
     DATASETS,
@@ -25,10 +27,10 @@ from explorer.page_address import (
     ROWS,
     TABS,
     Address,
+    has_comma,
     read_address,
 )
 from explorer.page_figures import (
-    METRIC_WORDS,
     present_bins,
     present_facets,
     present_groups,
@@ -94,6 +96,8 @@ def describe_view(request: PageRequest, address: Address, answer: Answer | None)
     faults = list_faults(address, answer.faults) if answer else []
     if address.query.get("tab", ROWS.name) not in TABS:
         faults.append(("tab", "tab", f"There is no tab “{address.query['tab']}”."))
+    if has_comma(address.query):
+        faults.append(tell_of_comma(address.query.get("having_value", "")))
     columns = list_controls(address)
     sent = QueryDict(request.GET.get(KEPT, "")) if request.htmx.target == VIEW else None
     context = {
@@ -103,6 +107,7 @@ def describe_view(request: PageRequest, address: Address, answer: Answer | None)
         "tab": address.tab.name,
         "tabs": [(tab, address.link_tab(tab)) for tab in TABS.values()],
         "columns": columns,
+        "most_characters": MAX_VALUE_CHARACTERS,
         "chips": list_chips(address),
         "kept": write_kept(address, columns, SHOWN[address.tab.name], sent),
         "faults": faults,
@@ -113,6 +118,11 @@ def describe_view(request: PageRequest, address: Address, answer: Answer | None)
     if answer and answer.is_good:
         context["result"] = PRESENTERS[address.tab.name](address, answer.data)
     return context
+
+
+def tell_of_comma(value: str) -> tuple[str, str, str]:
+    why = "a number is wanted, such as 1.5, or a date, such as 2008-10-21"
+    return "Groups whose", "having_value", f"“{value[:40]}” has a comma: {why}."
 
 
 def write_curl(request: HttpRequest, address: Address) -> str:
@@ -129,7 +139,11 @@ def describe_choices(address: Address) -> dict[str, Any]:
     table = address.dataset.table
     if address.tab == HISTOGRAM:
         measured = [c.name for c in table.columns if c.kind.has_histogram and c.has_ranges]
-        return {"choices": [(name, show_title(name)) for name in measured]}
+        return {
+            "choices": [(name, show_title(name)) for name in measured],
+            "most_bins": facets.MOST_BINS,
+            "default_bins": facets.DEFAULT_BINS,
+        }
     if address.tab == AGGREGATE:
         return describe_groups(address)
     chosen = address.read_words("facet" if address.tab == FACETS else "fields")
@@ -138,7 +152,10 @@ def describe_choices(address: Address) -> dict[str, Any]:
         "choices": [
             (column.name, show_title(column.name), is_all or column.name in chosen)
             for column in table.columns
-        ]
+        ],
+        "most_fields": facets.MOST_FIELDS,
+        "most_limit": facets.MOST_LIMIT,
+        "default_limit": facets.DEFAULT_LIMIT,
     }
 
 
@@ -147,14 +164,22 @@ def describe_groups(address: Address) -> dict[str, Any]:
     groups = address.read_words("group_by")
     metrics = address.metrics
     having = address.read_words("having")
-    metric_choices = list_metrics(address.dataset.table)
-    titles = dict(pair for _, pairs in metric_choices for pair in pairs)
+    offered = list_metrics(address.dataset.table)
+    titles = {metric.text: show_metric(metric.text) for _, each in offered for metric in each}
+    comparable = {metric.text for _, each in offered for metric in each if metric.is_comparable}
     return {
         "groups": [*groups, ""][:MOST_GROUPED],
         "group_choices": list_groups(address.dataset.table),
-        "metrics": [*metrics, ""],
-        "metric_choices": metric_choices,
-        "asked_metrics": [(word, titles.get(word, word)) for word in metrics],
+        "metrics": [*metrics, ""][:MOST_METRICS],
+        "metric_choices": [
+            (function, [(metric.text, titles[metric.text]) for metric in each])
+            for function, each in offered
+        ],
+        "compared": [
+            (word, titles[word])
+            for word in dict.fromkeys([*metrics, "count"])
+            if word in comparable
+        ],
         "signs": SIGNS.items(),
         "conditions": [
             (
@@ -163,6 +188,8 @@ def describe_groups(address: Address) -> dict[str, Any]:
             )
             for word in having
         ],
+        "most_limit": aggregates.MOST_LIMIT,
+        "default_limit": aggregates.DEFAULT_LIMIT,
     }
 
 
@@ -182,10 +209,10 @@ def list_groups(table: Table) -> list[tuple[str, str]]:
     return [(word, show_group(word)) for word in words]
 
 
-def list_metrics(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
+def list_metrics(table: Table) -> list[tuple[str, list[Metric]]]:
     """By their function."""
-    listed = [("", [("count", show_metric("count"))])]
-    for function in METRIC_WORDS:
-        words = [f"{function}:{c.name}" for c in table.columns if function in c.kind.metrics]
-        listed.append((function, [(word, show_metric(word)) for word in words]))
+    listed = [("", [Metric("count", "count", None)])]
+    for function in FUNCTIONS:
+        columns = [column for column in table.columns if function in column.kind.metrics]
+        listed.append((function, [Metric(f"{function}:{c.name}", function, c) for c in columns]))
     return listed

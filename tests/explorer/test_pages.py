@@ -9,10 +9,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from config.api.filtersets import MAX_VALUE_CHARACTERS
 from config.api.pages import Answer, ask
 from config.api.reading import READER
+from explorer import aggregates, facets
 from explorer.page_address import DATASETS, TABS, Address
 from explorer.page_figures import link_range
+from explorer.pages import list_metrics
 from explorer.tables import GAMES, TRIPS, Table
 from imports.models import Import
 from tests.explorer.conftest import Commit
@@ -202,6 +205,62 @@ def test_groups_have_figures_and_bars(visitor: Client) -> None:
     [(word, href)] = response.context["conditions"]
     assert word == "Rows ≥ 1"
     assert "having" not in read_query(href)
+
+
+def test_groups_are_compared_by_what_can_be(visitor: Client) -> None:
+    response = show(visitor, f"{URL}?tab=aggregate&metrics=min:name,max:price,avg:colour")
+
+    assert [word for word, _ in response.context["compared"]] == ["max:price", "count"]
+
+
+@pytest.mark.parametrize("table", [GAMES, TRIPS])
+def test_metrics_that_cannot_be_compared_are_refused(table: Table) -> None:
+    for metric in (metric for _, metrics in list_metrics(table) for metric in metrics):
+        with pytest.raises(ValueError, match=r"x|cannot be compared") as refused:
+            metric.parse("x")
+
+        assert metric.is_comparable != ("cannot be compared" in str(refused.value))
+
+
+def test_value_with_a_comma_stays_and_is_told_of(visitor: Client) -> None:
+    query = "tab=aggregate&having_metric=count&having_is=lt&having_value=1,5"
+
+    response = show(visitor, f"{URL}?{query}")
+
+    assert [fault[1:] for fault in response.context["faults"]] == [
+        (
+            "having_value",
+            "“1,5” has a comma: a number is wanted, such as 1.5, or a date, such as 2008-10-21.",
+        )
+    ]
+    assert 'value="1,5"' in response.content.decode()
+    assert list_cells(response) == [["3"]]
+    assert all("having" not in href for _, href in response.context["tabs"])
+
+
+@pytest.mark.parametrize(
+    ("tab", "name", "most", "default"),
+    [
+        ("facets", "limit", facets.MOST_LIMIT, facets.DEFAULT_LIMIT),
+        ("aggregate", "limit", aggregates.MOST_LIMIT, aggregates.DEFAULT_LIMIT),
+        ("histogram", "bins", facets.MOST_BINS, facets.DEFAULT_BINS),
+    ],
+)
+def test_tab_tells_the_limits_of_the_api(
+    visitor: Client, tab: str, name: str, most: int, default: int
+) -> None:
+    page = show(visitor, f"{URL}?tab={tab}").content.decode()
+
+    [control] = re.findall(rf'<input id="{name}".*?>', page, re.S)
+    assert f'max="{most}"' in control
+    assert f'placeholder="{default}"' in control
+
+
+def test_texts_are_no_longer_than_a_filter_takes(visitor: Client) -> None:
+    page = show(visitor, URL).content.decode()
+
+    [control] = re.findall(r'<input id="filter-name".*?>', page, re.S)
+    assert f'maxlength="{MAX_VALUE_CHARACTERS}"' in control
 
 
 def test_all_rows_are_one_group(visitor: Client) -> None:
