@@ -246,8 +246,8 @@ async function start() {
   find("fit").hidden = !first;
   if (!staysPut) await fitData();
   apply();
-  if (selected) await showChosen(find("chosen").querySelector("[data-row]"));
-  staysPut = false;
+  if (selected) showChosen(find("chosen").querySelector("[data-row]"));
+  else staysPut = false;
   map.once("idle", () => element.setAttribute("data-drawn", "true"));
 }
 
