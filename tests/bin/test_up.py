@@ -124,6 +124,7 @@ def test_newcomer_sees_the_sample_and_what_dies_comes_back(site: Site) -> None:
     site.wait_for(lambda: b'"status": "ready"' in site.read("/readyz")[1], seconds=60)
 
     assert site.count_points() == 200
+    site.wait_for(lambda: "Ctrl-C stops everything" in site.log.read_text(), seconds=60)
     assert site.stop() == 0
     assert site.find_processes() == set()
 

@@ -43,7 +43,7 @@ def make_clients() -> dict[str, Client]:
 
 def make_rows() -> dict[str, Any]:
     """What the names in addresses stand for, so that there is something behind most of them."""
-    measurement = MeasurementFactory()
+    measurement = MeasurementFactory(payload_id=PayloadFactory().pk)
     return {
         "/api/v1/footprints/": FootprintFactory().pk,
         "/map/footprints/": FootprintFactory().pk,

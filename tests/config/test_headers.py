@@ -166,6 +166,7 @@ def test_other_sites_read_the_api_by_list_alone(
 
 def run_in_production(*arguments: str) -> str:
     environment = os.environ | PRODUCTION | {"SECRET_KEY": "0123456789abcdefghij" * 3}
+    environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # which tests in a browser set
     done = subprocess.run(
         [sys.executable, *arguments],
         env=environment,
