@@ -86,7 +86,7 @@ def test_heatmap_is_one_point_for_each_footprint(
 def test_filters_are_the_same_for_heat_and_list(
     api: APIClient, footprints: list[Footprint], query: str, expected: list[int]
 ) -> None:
-    heat = sorted(feature["id"] for feature in read_heat(api, query))
+    heat = sorted(int(str(feature["id"])) for feature in read_heat(api, query))
     listed = [feature["id"] for feature in api.get(f"{URL}?{query}").json()["features"]]
 
     assert heat == listed == [footprints[i].pk for i in expected]
