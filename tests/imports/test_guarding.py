@@ -3,7 +3,6 @@
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -88,27 +87,22 @@ PUBLIC = [
 ]
 
 
-@dataclass
-class Watch:
-    """What Python's audit events tell of connections, while it is on."""
-
-    is_on: bool = False
-    connects: list[str] = field(default_factory=list)
-
-    def note(self, event: str, values: tuple[Any, ...]) -> None:
-        if self.is_on and event == "socket.connect":
-            self.connects.append(values[1][0])
-
-
-WATCH = Watch()
-sys.addaudithook(WATCH.note)  # for the rest of the process: a hook cannot be removed
-
-
 @pytest.fixture
-def connects() -> Iterator[list[str]]:
-    WATCH.connects, WATCH.is_on = [], True
-    yield WATCH.connects
-    WATCH.is_on = False
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that this process connects to, in order.
+
+    An audit hook would see them too, but stays for the rest of the process, and before Python 3.12
+    a thread that begins while a hook of another one runs cannot be traced: it dies.
+    """
+    connects: list[str] = []
+    connect = socket.socket.connect
+
+    def note(sock: socket.socket, address: tuple[Any, ...]) -> None:
+        connects.append(address[0])
+        connect(sock, address)
+
+    monkeypatch.setattr(socket.socket, "connect", note)
+    return connects
 
 
 @pytest.fixture
