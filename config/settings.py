@@ -87,7 +87,7 @@ def read_database(name: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(env.db_url(name))
     options = database.setdefault("OPTIONS", {})
     return database | {
-        "ENGINE": "django.contrib.gis.db.backends.postgis",
+        "ENGINE": "config.postgis",
         "HOST": options.pop("host", database["HOST"]),
         # A new connection costs as much as a page: PostGIS is loaded anew for each.
         "CONN_MAX_AGE": CONNECTION_SECONDS,

@@ -60,7 +60,7 @@ def test_socket_folder_of_the_database_may_hold_any_letters() -> None:
     result = read_settings(DATABASE_URL="postgresql://me@/db?host=/tmp/a%20b%C3%BC")
 
     assert "'HOST': '/tmp/a bü'" in result.stdout
-    assert "gis.db.backends.postgis" in result.stdout
+    assert "config.postgis" in result.stdout
 
 
 @pytest.mark.parametrize(
