@@ -93,7 +93,7 @@ CHECKS = (
     Check("npm audit", ("bin/advisories.py", "npm")),
 )
 # One process for each core, and a slow test never keeps the others waiting.
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "worksteal")
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "worksteal", "--durations=20")
 COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
 
 
