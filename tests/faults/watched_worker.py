@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection
 from imports.engine import fetching, guarding
 from imports.engine.guarding import Network
 
-CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+CONNECTS = frozenset({"connect", "connect_ex", "sendto", "sendmsg"})
 LOOK_UP = "look-up"
 INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -55,10 +55,21 @@ class Log:
     def note(self, event: str, host: str) -> None:
         os.write(self.file, json.dumps([event, host]).encode() + b"\n")
 
-    def note_event(self, event: str, values: tuple[Any, ...]) -> None:
-        if event in CONNECTS and values[0].family in INTERNET:
-            peer = values[1]
-            self.note(event, str(peer[0]) if peer else "")
+    def watch(self, name: str) -> None:
+        """Notes the calls of a socket's method, with the address where one is given.
+
+        An audit hook would see them too, but before Python 3.12 a thread that begins while a hook
+        of another one runs cannot be traced: it dies.
+        """
+        method = getattr(socket.socket, name)
+
+        def call(sock: socket.socket, *values: Any) -> Any:
+            if sock.family in INTERNET:
+                peer = values[-1]
+                self.note(name, str(peer[0]) if isinstance(peer, tuple) else "")
+            return method(sock, *values)
+
+        setattr(socket.socket, name, call)
 
 
 @dataclass
@@ -103,7 +114,8 @@ def start(watch: Watch) -> None:
     vars(socket)["getaddrinfo"] = Resolver(log, watch.names).look_up
     vars(guarding)["_resolve"] = HOLES[watch.hole]
     vars(fetching)["RETRY_PAUSES"] = (0.0,) * len(fetching.RETRY_PAUSES)
-    sys.addaudithook(log.note_event)
+    for name in CONNECTS:
+        log.watch(name)
 
 
 if __name__ == "__main__":
