@@ -110,7 +110,7 @@ def run(arguments: Sequence[str]) -> int:
         check_disk(CHECKOUT)
         kill_leftovers(LOCAL)
         workshop = Workshop(supervisor, LOGS, clean_environment(os.environ))
-        ensure_packages(Needs(browser=True), workshop)
+        ensure_packages(Needs(browser=True, curl=True), workshop)
         sync_python(workshop)
         home = make_fresh_home()
         cleaning.callback(remove_home, home)

@@ -82,6 +82,7 @@ class Needs:
     postgres: bool = True
     redis: bool = True
     browser: bool = False
+    curl: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ def missing_packages(needs: Needs) -> list[str]:
         packages += ["nodejs", "npm"]
     if needs.browser and find_browser() is None:
         packages.append("chromium")
+    if needs.curl and shutil.which("curl") is None:
+        packages.append("curl")
     return packages
 
 

@@ -140,12 +140,13 @@ def test_missing_packages_are_named_by_what_is_absent(monkeypatch: pytest.Monkey
     monkeypatch.setattr("machine.find_redis_server", lambda: None)
     monkeypatch.setattr("machine.find_browser", lambda: None)
     monkeypatch.setattr("machine.ctypes.util.find_library", lambda _name: None)
+    monkeypatch.setattr("machine.shutil.which", lambda _name: None)
     servers = {"postgresql", "postgresql-postgis", "redis-server"}
 
-    everything = missing_packages(Needs(browser=True))
+    everything = missing_packages(Needs(browser=True, curl=True))
     own_servers = missing_packages(Needs(postgres=False, redis=False))
 
-    assert {*servers, "gdal-bin", "chromium"} <= set(everything)
+    assert {*servers, "gdal-bin", "chromium", "curl"} <= set(everything)
     assert "gdal-bin" in own_servers
     assert not servers & set(own_servers)
 
