@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command, get_commands
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 
 ROOT = Path(django_settings.BASE_DIR)
 APPS = {"config", "imports", "footprints", "locations", "dropzone", "explorer"}
+# Pages that tell addresses between backticks, and what else begins with a slash there.
+TELL_ADDRESSES = {"README.md", "api.md", "api-examples.md", "access.md", "pages.md"}
+NO_ADDRESSES = {"/var/lib/catchment", "/api/v1/"}
 # Parts of a library, each with a description of its own.
 FOREIGN = ("admin/", "rq/")
 
@@ -97,3 +100,45 @@ def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
 
     assert {"DATABASE_URL", "FOOTPRINTS_SOURCE"} <= names
     assert {name for name in names if f"| `{name}` |" not in readme} == set()
+
+
+def test_every_variable_of_the_readme_is_read() -> None:
+    names = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    pages = [*ROOT.glob("docker-compose.yml"), *(ROOT / "bin").glob("*")]
+    pages += [page for app in APPS for page in (ROOT / app).rglob("*.py")]
+    code = "\n".join(page.read_text() for page in pages if page.is_file())
+
+    assert names
+    read = set(re.findall(r"""["']([A-Z_]+)["']|\$\{?([A-Z_]+)""", code))
+    assert set(names) - {name for pair in read for name in pair} == set()
+
+
+def test_every_documented_command_exists() -> None:
+    named = set(re.findall(r"manage\.py ([a-z_]+)", read_docs()))
+
+    assert named - set(get_commands()) == set()
+
+
+def list_documented_addresses() -> set[str]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/apps").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages if page.name in TELL_ADDRESSES)
+    without_blocks = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    words = {word for span in without_blocks.split("`")[1::2] for word in span.split()}
+    return {word for word in words if word.startswith("/")} - NO_ADDRESSES
+
+
+def is_answered(address: str) -> bool:
+    """Whether there is something, with anything in the place of its parameters."""
+    path = re.sub(r"\{timestamp\}|<timestamp>", "2024-07-01T10:00:00Z", address.partition("?")[0])
+    try:
+        resolve(re.sub(r"<[^>]*>|\{\w+\}", "1", path).rstrip("…"))
+    except Resolver404:
+        return False
+    return True
+
+
+def test_every_documented_address_exists() -> None:
+    documented = list_documented_addresses()
+
+    assert len(documented) > 50
+    assert sorted(address for address in documented if not is_answered(address)) == []
