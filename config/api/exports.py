@@ -20,7 +20,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.generics import GenericAPIView
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
@@ -108,7 +108,7 @@ def write_rows(
     return spool_rows(rows, columns, form=form, file=file).row_count
 
 
-class FixedNegotiation(BaseContentNegotiation):
+class FixedNegotiation(DefaultContentNegotiation):
     """Whatever is asked for, the answer is a file, or an error in JSON."""
 
     def select_renderer(

@@ -218,6 +218,20 @@ def test_writing_to_what_can_only_be_read_is_a_405(api: APIClient, method: str) 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["games/export.csv", "locations/tiles.json", "locations/tiles/0/0/0.mvt"]
+)
+def test_writing_to_a_file_is_a_405_in_a_session_too(user: User, path: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    client.cookies["csrftoken"] = token = "a" * 32
+
+    response = client.post(f"/api/v1/{path}", headers={"x-csrftoken": token})
+
+    assert response.status_code == 405
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/", "/api/v1/footprints/"])
 def test_options_is_answered(api: APIClient, path: str) -> None:
     assert api.options(path).status_code in {200, 405}
