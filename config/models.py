@@ -76,6 +76,10 @@ class ApiKey(AbstractAPIKey):
             ),
         )
 
+    def __str__(self) -> str:
+        """Several may have the same name."""
+        return f"{self.name} ({self.prefix})"
+
     @property
     def fault(self) -> str:
         """Why it opens nothing, though it be the right one; empty where it does."""
@@ -87,8 +91,9 @@ class ApiKey(AbstractAPIKey):
             return "Who made this key may not sign in any more."
         return ""
 
-    def revoke(self) -> None:
-        ApiKey.objects.filter(pk=self.pk).update(revoked=True)
+    def revoke(self) -> bool:
+        """Tells whether it was not revoked before."""
+        return ApiKey.objects.filter(pk=self.pk, revoked=False).update(revoked=True) == 1
 
 
 def list_scopes(user: Any) -> list[str]:

@@ -8,7 +8,7 @@ from auditlog.render import render_logentry_changes_html
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.signals import pre_save
 from django.http import HttpRequest
 
@@ -83,15 +83,26 @@ class TrailAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("actor", "content_type")
     date_hierarchy = "timestamp"
-    search_fields = ("object_repr", "=object_pk", "additional_data__by", "remote_addr")
+    search_fields = (
+        *("object_repr", "=object_pk", "remote_addr"),
+        *("additional_data__by", "additional_data__key"),
+    )
     ordering = ("-timestamp", "-id")
     fields = (*list_display, "object_pk", "changed", "additional_data")
     readonly_fields = ("who", "verb", "changed")
 
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Names that were tried, some of them mistyped passwords, are not for all who may read."""
+        return request.user.has_perm("auth.view_user")
+
     @admin.display(ordering="actor")
     def who(self, entry: Any) -> str:
-        """As the account was called then; commands have none."""
-        return str(entry.additional_data.get("by", ""))
+        """As the account was called then, and the key that it acted by; commands have none."""
+        name, key = (entry.additional_data.get(part, "") for part in ("by", "key"))
+        return f"{name}, by the key {key}" if key else str(name)
 
     @admin.display
     def verb(self, entry: Any) -> str:

@@ -45,8 +45,8 @@ class ApiKeyViewSet(CreateModelMixin, DestroyModelMixin, ReadOnlyModelViewSet[Ap
     def perform_destroy(self, record: ApiKey) -> None:
         """Revokes it: it opens nothing any more, and its record is kept."""
         with transaction.atomic():
-            record.revoke()
-            note("revoke", record)
+            if record.revoke():
+                note("revoke", record)
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

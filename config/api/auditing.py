@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from config.api.clients import find_address
 from config.api.errors import show_text
+from config.api.permissions import find_person
 
 FAILED_SIGN_IN = "failed sign-in"
 ACTIONS = {
@@ -90,12 +91,13 @@ def complete_entry(sender: type[Model], instance: Any, **options: Any) -> None:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or details["verb"] == FAILED_SIGN_IN:
         return
-    details["by"] = user.get_username()
-    # A key is a row, a token is none.
+    person = find_person(request)
+    details["by"] = person.get_username()
+    # A key is a row, a token is none. It may be called like anybody.
     if isinstance(key := getattr(request, "auth", None), Model):
         details["key"] = cut(str(key))
-    if isinstance(user, get_user_model()) and not is_end_of(user, instance):
-        instance.actor = user
+    if not is_end_of(person, instance):
+        instance.actor = person
 
 
 def is_end_of(user: Model, entry: Any) -> bool:

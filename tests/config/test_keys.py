@@ -277,6 +277,7 @@ def test_key_is_revoked_and_stays_to_be_seen(manager: Client) -> None:
     entry = LogEntry.objects.latest("pk")
     assert (entry.additional_data["verb"], entry.object_pk) == ("revoke", str(record.pk))
     assert manager.delete(f"{KEYS}{record.pk}/").status_code == 204
+    assert LogEntry.objects.latest("pk") == entry  # what was revoked is not revoked once more
     assert use_key(key).get(IMPORTS).status_code == 401
     assert manager.get(f"{KEYS}{record.pk}/").json()["revoked"] is True
 

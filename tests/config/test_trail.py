@@ -17,6 +17,7 @@ from dropzone.receiving import Envelope, receive_payload
 from imports.choices import Status
 from imports.models import Import
 from tests.factories.imports import ImportFactory
+from tests.people import make_key, make_user, sign_in, use_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,6 +131,21 @@ def test_action_on_an_import_leaves_one_entry(
     assert entry.content_type.model == "import"
     if verb != "create":
         assert (entry.object_id, entry.object_repr) == (record.pk, f"footprints {record.pk}")
+
+
+def test_key_acts_as_who_made_it_whatever_it_is_called(boss: User) -> None:
+    maker = make_user("maker", group="admin")
+    record, key = make_key("import", by=maker, name="boss")
+    LogEntry.objects.all().delete()
+
+    use_key(key).post(API, {"dataset": "trips", "url": URL})
+
+    entry = read_entry()
+    assert entry.actor == maker
+    assert entry.additional_data["by"] == "maker"
+    assert entry.additional_data["key"] == f"boss ({record.prefix})"
+    shown = sign_in(boss).get("/admin/auditlog/logentry/").content.decode()
+    assert f"maker, by the key boss ({record.prefix})" in shown
 
 
 def test_upload_leaves_one_entry(token_client: Client) -> None:
@@ -323,6 +339,16 @@ def test_trail_is_shown_and_filtered(session_client: Client, boss: User) -> None
         page = session_client.get(f"{address}?{query}").content.decode()
         assert f"footprints {record.pk}" not in page
     assert session_client.get(f"{address}{read_entry().pk}/change/").status_code == 200
+
+
+def test_trail_is_shown_to_who_may_see_accounts(settings: Settings) -> None:
+    """Mistyped passwords are in it, and from where people sign in."""
+    settings.ANONYMOUS_ACCESS = frozenset({"read"})
+    address = "/admin/auditlog/logentry/"
+
+    for group, status in (("analyst", 403), ("operator", 403), ("admin", 200)):
+        client = sign_in(make_user(f"a-{group}", group=group, is_staff=True))
+        assert client.get(address).status_code == status
 
 
 def test_nobody_changes_or_deletes_the_trail(session_client: Client) -> None:
