@@ -207,6 +207,8 @@ def web_command(python: str, port: int) -> tuple[str, ...]:
     return (
         *(python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
+        # HTTP/2 may leave out the length of a body, which would be taken for an empty one.
+        *("--http", "1"),
         *("--blocking-threads", str(WEB_THREADS)),
         *("--respawn-failed-workers", "--respawn-interval", "1", "--workers-kill-timeout", "5"),
     )
