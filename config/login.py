@@ -6,6 +6,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
 from rest_framework.exceptions import APIException, Throttled
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
@@ -15,11 +17,13 @@ from config.api.pages import Page
 FAULTS = {"503": LoginClosed.default_detail}
 
 
+@method_decorator(cache_control(no_store=True), name="dispatch")
 class LimitedTokenView(TokenObtainPairView):
     throttle_classes = (LoginThrottle,)
     faults = FAULTS
 
 
+@method_decorator(cache_control(no_store=True), name="dispatch")
 class LimitedRefreshView(TokenRefreshView):
     throttle_classes = (LoginThrottle,)
     faults = FAULTS

@@ -25,4 +25,6 @@ class PolicyMiddleware(CSPMiddleware):
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         response.headers.setdefault("Permissions-Policy", NO_FEATURES)
+        # Proxies that keep files by their endings would hand an export to anybody.
+        response.headers.setdefault("Cache-Control", "private")
         return super().process_response(request, response)

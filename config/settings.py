@@ -188,13 +188,13 @@ MIDDLEWARE = [
     "config.api.limits.LimitMiddleware",
     "config.api.doors.DoorMiddleware",
     "config.api.auditing.AuditMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.policy.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.policy.PolicyMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

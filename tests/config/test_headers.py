@@ -56,6 +56,11 @@ def check_headers(response: Any) -> None:
     assert "X-Powered-By" not in headers
 
 
+def check_privacy(response: Any) -> None:
+    """Caches that several people share keep by the name of a file what does not forbid it."""
+    assert "private" in response.headers["Cache-Control"]
+
+
 def check_policy(response: Any) -> None:
     """Nothing from elsewhere, no script in a page, and no frame around one."""
     policy = response.headers["Content-Security-Policy"]
@@ -74,6 +79,23 @@ def check_policy(response: Any) -> None:
 def test_answer_has_every_header(client: Client, address: str) -> None:
     response = client.get(address)
 
+    check_headers(response)
+    check_policy(response)
+
+
+@pytest.mark.parametrize("address", [*PAGES, *API, *OTHERS, "/api/v1/locations/export.csv"])
+def test_answer_is_for_who_asked_alone(
+    admin_client: Client, settings: Settings, address: str
+) -> None:
+    settings.ANONYMOUS_ACCESS = frozenset()
+
+    check_privacy(admin_client.get(address))
+
+
+def test_answer_to_another_host_has_every_header(client: Client) -> None:
+    response = client.get("/", headers={"host": "elsewhere.example"})
+
+    assert response.status_code == 400
     check_headers(response)
     check_policy(response)
 

@@ -62,6 +62,15 @@ def test_token_with_another_claim_opens_nothing(
     assert use(jwt.encode({**claims, **change}, KEY)) == 401
 
 
+def test_tokens_are_kept_nowhere_on_their_way(user: User) -> None:
+    given = APIClient().post(TOKEN, {"username": "ada", "password": PASSWORD})
+    renewed = APIClient().post(f"{TOKEN}refresh/", {"refresh": given.json()["refresh"]})
+
+    for answer in (given, renewed):
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("algorithm", ["none", "HS512"])
 def test_token_of_another_algorithm_opens_nothing(pair: dict[str, str], algorithm: str) -> None:
     claims = read_claims(pair["access"])
