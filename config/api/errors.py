@@ -8,7 +8,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpResponse, JsonResponse, RawPostDataException
 from drf_standardized_errors.handler import ExceptionHandler
 from psycopg.errors import ProgramLimitExceeded, QueryCanceled
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
@@ -89,10 +89,12 @@ class RequestExceptionHandler(ExceptionHandler):
 
 
 def trim(detail: Any) -> Any:
-    """The first faults, of however many a body can have."""
+    """The first faults, of however many a body can have, each as an answer can hold it."""
     if isinstance(detail, dict):
         return {name: trim(part) for name, part in islice(detail.items(), MOST_FAULTS)}
-    return [trim(part) for part in detail[:MOST_FAULTS]] if isinstance(detail, list) else detail
+    if isinstance(detail, list):
+        return [trim(part) for part in detail[:MOST_FAULTS]]
+    return ErrorDetail(show_name(detail), detail.code)
 
 
 def was_cancelled(error: Exception) -> bool:

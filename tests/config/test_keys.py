@@ -258,6 +258,15 @@ def test_key_that_cannot_be_made_names_the_field(manager: Client, asked: object,
     assert not ApiKey.objects.exists()
 
 
+def test_scope_of_half_a_character_is_told(manager: Client) -> None:
+    body = b'{"name": "station", "scopes": ["\\ud800"]}'
+
+    response = manager.post(KEYS, body, "application/json")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["attr"] == "scopes.0"
+
+
 def test_nobody_gives_a_key_what_they_may_not_do() -> None:
     user = make_user("keeper", group="analyst")
     user.user_permissions.add(Permission.objects.get(codename="manage_keys"))
