@@ -14,6 +14,7 @@ DEFAULTS = {
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
     "ANONYMOUS_ACCESS": "read,ingest,import",
     "DEBUG": "0",
+    "LOG_FORMAT": "console",
     "PORT": "8000",
 }
 # These make a command look at another environment or another database than this checkout's.

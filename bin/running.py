@@ -50,6 +50,7 @@ WRITTEN = (
     "ALLOWED_HOSTS",
     "ANONYMOUS_ACCESS",
     "DEBUG",
+    "LOG_FORMAT",
 )
 WEB_START_SECONDS = 60.0
 
@@ -209,7 +210,7 @@ def web_command(python: str, port: int) -> tuple[str, ...]:
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
         # HTTP/2 may leave out the length of a body, which would be taken for an empty one.
         *("--http", "1"),
-        *("--blocking-threads", str(WEB_THREADS)),
+        *("--blocking-threads", str(WEB_THREADS), "--log-config", "config/granian.json"),
         *("--respawn-failed-workers", "--respawn-interval", "1", "--workers-kill-timeout", "5"),
     )
 

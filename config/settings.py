@@ -1,6 +1,7 @@
 """Settings, all of them from the environment; the table of variables stands in the README."""
 
 import hmac
+import sys
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, RateLimitItemPerMinute
 
 from config.api.rates import parse_rates
+from config.logs import describe_logging
 
 # Lets Django's classes take type arguments (`ModelAdmin[Import]`) at run time too.
 django_stubs_ext.monkeypatch()
@@ -134,6 +136,8 @@ DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("console" if DEBUG else "json")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 MAP_STYLE_URL = read_url("MAP_STYLE_URL")
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 ANONYMOUS_ACCESS = read_choices("ANONYMOUS_ACCESS", {"read", "ingest", "import"})
@@ -166,6 +170,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_rq",
+    "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "drf_standardized_errors",
@@ -181,12 +186,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.counting.CountMiddleware",
+    "config.tracing.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.requests.LengthRequiredMiddleware",
     "config.api.limits.LimitMiddleware",
     "config.api.doors.DoorMiddleware",
+    "config.tracing.LogMiddleware",
     "config.api.auditing.AuditMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.policy.PolicyMiddleware",
@@ -206,7 +214,7 @@ DOORS = {
 # Pages of other sites may read what needs no login, or a token; never with somebody's cookies.
 CORS_URLS_REGEX = r"^/(api|location|dropzone)(/|$)"
 CORS_EXPOSE_HEADERS = [
-    *("ETag", "X-Row-Count", "X-Sha256"),
+    *("ETag", "X-Request-Id", "X-Row-Count", "X-Sha256"),
     *("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
 ]
 
@@ -301,7 +309,11 @@ SIMPLE_JWT = {
 
 if PUBLIC_URL.startswith("https://"):
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from inside, without TLS
+    SECURE_REDIRECT_EXEMPT = [
+        r"^healthz$",
+        r"^readyz$",
+        r"^metrics$",
+    ]  # asked from inside, without TLS
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -388,12 +400,4 @@ if DROPZONE_BUCKET:
         },
     }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    # Its warnings of a retry would stand in the middle of a progress bar.
-    "loggers": {"urllib3": {"level": "ERROR"}},
-}
+LOGGING = describe_logging(LOG_FORMAT, sys.argv)

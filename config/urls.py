@@ -11,6 +11,7 @@ from config.faults import show_bad_request, show_forbidden, show_not_found
 from config.health import show_alive, show_ready
 from config.login import LimitedRefreshView, LimitedTokenView, limit_login
 from config.maps import show_map, show_view
+from config.metrics import MetricsView
 from config.overview import show_overview
 from config.views import ApiKeyViewSet
 from dropzone.pages import (
@@ -62,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("explorer/trips/", show_explorer, {"name": "trips"}, name="trips-page"),
     path("healthz", show_alive, name="healthz"),
     path("readyz", show_ready, name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/v1/", include("imports.urls")),
     path("api/v1/", include("footprints.urls")),
     path("api/v1/", include("locations.urls")),

@@ -1,22 +1,25 @@
 """The work on imports. The API, the worker, the sweeper and the commands all end here."""
 
-import logging
 import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import django_rq
+import psycopg
+import structlog
 from django.conf import settings
 from django.core.files import File
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from psycopg import errors, sql
+from psycopg.rows import dict_row
 from redis.exceptions import RedisError
+from structlog.contextvars import bound_contextvars
 
 from config.api.auditing import note
 from imports.choices import ACTIVE, ENDED, RESUMABLE, Status
@@ -31,7 +34,7 @@ from imports.engine.sources import Validators
 from imports.engine.uploads import BLOCK_BYTES, SCHEME, name_upload
 from imports.models import Import, UploadBlock
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 # Rather later than with readers queued up behind the wait.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
@@ -69,6 +72,7 @@ def create_import(dataset: str, source: str, **fields: Any) -> Import:
     with transaction.atomic():
         record = Import.objects.create(dataset=dataset, url=name_source(source), **fields)
         note("create", record, url=record.url)
+    tell_creation(record)
     return record
 
 
@@ -84,7 +88,13 @@ def create_upload(dataset: str, file: File[bytes], **fields: Any) -> Import:
         record.url = name_upload(digest.hexdigest(), Path(file.name or "file").name)
         record.save(update_fields=["url"])
         note("create", record, url=record.url)
+    tell_creation(record)
     return record
+
+
+def tell_creation(record: Import) -> None:
+    """The one line that has both the id of the request and the import's."""
+    logger.info("import_created", import_id=record.pk, dataset=record.dataset)
 
 
 def name_source(source: str) -> str:
@@ -103,18 +113,24 @@ def kick_import(import_id: int) -> None:
         if queue.get_job_position(job_id) is None:
             queue.enqueue(run_import, import_id, job_id=job_id)
     except RedisError as error:
-        logger.warning("import %d was not kicked: %s", import_id, error)
+        logger.warning("import_not_kicked", import_id=import_id, reason=str(error))
 
 
 def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = None) -> None:
     """Runs an import to its end, or goes on from its ledger. Safe to call twice: whoever comes
-    second finds the lease taken and leaves."""
+    second finds the lease taken and leaves. Every line of log that it leads to names the import."""
+    with bound_contextvars(import_id=import_id):
+        _run_import(import_id, on_progress or (lambda tally: None))
+
+
+def _run_import(import_id: int, on_progress: Callable[[Tally], None]) -> None:
     database = read_connection_parameters()
     with connect_aside(database) as owner:
         lease = claim_import(owner, import_id)
         if lease is None:
             return
         record = Import.objects.get(pk=import_id)
+        logger.info("import_claimed", dataset=record.dataset, lease_token=lease.token)
         try:
             task = read_task(record)
         except ImportFailure as failure:
@@ -124,7 +140,19 @@ def run_import(import_id: int, on_progress: Callable[[Tally], None] | None = Non
         Policy(settings.IMPORT_ALLOWED_NETWORKS, settings.IMPORT_MAX_BYTES), settings.IMPORT_LOADERS
     )
     with _end_on_sigterm():
-        Run(database, lease, task, limits).run(on_progress or (lambda tally: None))
+        Run(database, lease, task, limits).run(on_progress)
+    tell_state(database, import_id)
+
+
+def tell_state(database: Mapping[str, Any], import_id: int) -> None:
+    """How its owner leaves the import; over a connection that the server cannot have closed
+    meanwhile. It is told alone: no import fails for it."""
+    query = (
+        "SELECT status, error_code, rows_loaded, rows_rejected FROM imports_import WHERE id = %s"
+    )
+    with suppress(psycopg.Error), connect_aside(database) as aside:
+        cursor = aside.cursor(row_factory=dict_row).execute(query, [import_id])
+        logger.info("import_left", **(cursor.fetchone() or {"status": "gone"}))
 
 
 def read_task(record: Import) -> Task:
@@ -186,7 +214,7 @@ def finish_cancelled(imports: QuerySet[Import]) -> None:
             with connect_aside(read_connection_parameters()) as aside:
                 finish_cancelling(aside, name_staging(record))
         except errors.LockNotAvailable:
-            logger.warning("import %d: its table is in use, so it is dropped later", record.pk)
+            logger.warning("staging_in_use", import_id=record.pk)
 
 
 def resume_import(import_id: int) -> bool:
@@ -271,7 +299,7 @@ def drop_stale_staging() -> None:
         try:
             _drop_stale(import_id, tables[import_id])
         except DatabaseError as error:
-            logger.warning("%s is not dropped yet: %s", tables[import_id], error)
+            logger.warning("staging_not_dropped", import_id=import_id, reason=str(error))
 
 
 def _drop_stale(import_id: int, table: str) -> None:

@@ -24,6 +24,17 @@ class ImportQuerySet(models.QuerySet["Import"]):
             | Q(status__in=[Status.RUNNING, Status.PUBLISHING], lease_expires_at__lt=Now())
         )
 
+    def fence_owners(self) -> int:
+        """Lets all that run be taken over at once, and keeps their owners from committing: in a
+        database that was restored, these may have the same tokens again. Tells how many."""
+        running = self.filter(status__in=[Status.RUNNING, Status.PUBLISHING])
+        return running.update(
+            lease_token=F("lease_token") + 1,
+            lease_expires_at=Now() - timedelta(milliseconds=1),
+            kicked_at=None,
+            claimed_chunks=-1,
+        )
+
     def holding_staging(self) -> Self:
         """Imports whose staging table is still needed: active, or failed and resumable."""
         resumable = Q(status=Status.FAILED, ended_at__gt=Now() - LEDGER_KEPT)

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -245,6 +246,7 @@ class Heartbeat(threading.Thread):
         self._read_progress = read_progress
         self._on_lost = on_lost
         self._stop_asked = threading.Event()
+        self._context = copy_context()  # what the log tells of an import is bound to its thread
         self._renewed_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -256,6 +258,9 @@ class Heartbeat(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        self._context.run(self._run)
+
+    def _run(self) -> None:
         try:
             self._beat()
         except Exception as error:

@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -69,8 +70,11 @@ class Loaders:
         self._chunks: queue.Queue[Chunk | None] = queue.Queue(maxsize=1)
         self._failure: BaseException | None = None
         self._loaders: list[_Loader] = []
+        # In a context of its own each: what the log tells of an import is bound to its thread.
         self._threads = [
-            threading.Thread(target=self._run, name=f"loader {number}", daemon=True)
+            threading.Thread(
+                target=copy_context().run, args=[self._run], name=f"loader {number}", daemon=True
+            )
             for number in range(count)
         ]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
@@ -23,6 +24,8 @@ from imports.jobs import (
     kick_waiting,
 )
 from imports.models import Import
+
+logger = structlog.get_logger(__name__)
 
 Child = subprocess.Popen[bytes]
 
@@ -94,7 +97,7 @@ class Command(BaseCommand):
         try:
             step()
         except (DatabaseError, psycopg.Error, OSError) as error:
-            self.stderr.write(f"{type(error).__name__}: {error}")
+            logger.warning("sweep_failed", reason=f"{type(error).__name__}: {error}")
 
 
 def is_running(child: Child) -> bool:

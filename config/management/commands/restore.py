@@ -1,0 +1,40 @@
+"""Brings back the database from a file that `backup` wrote."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from config.backups import BackupError, restore_backup
+
+
+class Command(BaseCommand):
+    help = "Brings back the database from a file that `backup` wrote; makes the reader's role anew."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        what = "drop all that is in the database before"
+        parser.add_argument("--force", action="store_true", help=what)
+
+    def handle(self, *args: Any, file: Path, force: bool, **options: Any) -> None:
+        try:
+            running = restore_backup(file, is_forced=force)
+        except (BackupError, DatabaseError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"restored {file}; {running} imports were running, and go on")
+        self._tell_version()
+        call_command("make_reader", stdout=self.stdout)
+
+    def _tell_version(self) -> None:
+        executor = MigrationExecutor(connection)
+        loader = executor.loader
+        if executor.migration_plan(loader.graph.leaf_nodes()):
+            self.stdout.write("it is of an older version: run `manage.py migrate` now")
+        known = loader.disk_migrations or {}
+        ours = {app for app, _ in known}
+        newer = [key for key in loader.applied_migrations if key[0] in ours and key not in known]
+        if newer:
+            self.stdout.write("it is of a newer version: run that, not this one")

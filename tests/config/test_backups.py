@@ -1,0 +1,80 @@
+"""Backups that cannot be made; the drill is in tests/faults/test_restoring.py."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from config import backups
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: object) -> None:
+    call_command("backup", *map(str, arguments))
+
+
+def restore(*arguments: object) -> None:
+    call_command("restore", *map(str, arguments))
+
+
+def write_program(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "old"
+    file.write_text("as it was")
+
+    with pytest.raises(CommandError, match="exists: nothing is overwritten"):
+        run(file)
+
+    assert file.read_text() == "as it was"
+
+
+def test_dump_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = write_program(tmp_path / "pg_dump", "echo half; echo no room >&2; exit 1")
+    monkeypatch.setattr(backups, "find_client", lambda name: str(broken))
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(CommandError, match="pg_dump failed: no room"):
+        run(tmp_path / "folder" / "new")
+
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="gone/new: No such file"):
+        run(tmp_path / "gone" / "new")
+
+
+def test_program_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "SERVERS", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CommandError, match=r"pg_dump is missing: install .*postgresql-client-"):
+        run(tmp_path / "new")
+
+
+def test_password_is_no_option_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    spy = write_program(tmp_path / "pg_dump", f'echo "$@" > {tmp_path}/told; echo "$PGPASSWORD"')
+    monkeypatch.setattr(backups, "find_client", lambda name: str(spy))
+    monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "top secret")
+    monkeypatch.setattr(
+        backups, "read_connection_parameters", lambda: {"dbname": "x", "password": "top secret"}
+    )
+
+    run(tmp_path / "new")
+
+    assert "secret" not in (tmp_path / "told").read_text()
+    assert (tmp_path / "new").read_text() == "top secret\n"
+
+
+def test_file_that_is_not_there_is_not_restored(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="gone is no file"):
+        restore(tmp_path / "gone")
