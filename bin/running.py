@@ -184,7 +184,7 @@ def start_drainers(workshop: Workshop) -> tuple[Child, Child]:
     """The worker for payloads, and the sweeper."""
     command = worker_command(workshop.python, "payloads", *PAYLOAD_OPTIONS)
     worker = workshop.supervisor.keep_running(workshop.program("payload-worker", *command))
-    sweep = workshop.program("sweeper", workshop.python, "manage.py", "sweep")
+    sweep = workshop.program("sweeper", *sweep_command(workshop.python))
     return worker, workshop.supervisor.keep_running(sweep)
 
 
@@ -199,15 +199,21 @@ def worker_command(python: str, queue: str, *options: str) -> tuple[str, ...]:
     )
 
 
+def sweep_command(python: str, *options: str) -> tuple[str, ...]:
+    return (python, "manage.py", "sweep", *options)
+
+
 # More of them wait for each other rather than for the database.
 WEB_THREADS = 6
 
 
-def web_command(python: str, port: int) -> tuple[str, ...]:
+def web_command(
+    python: str, port: int, *, host: str = "127.0.0.1", processes: int = 2
+) -> tuple[str, ...]:
     # As a module: the scripts in .venv name the folder in which it was made.
     return (
         *(python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
+        *("--host", host, "--port", str(port), "--workers", str(processes)),
         # HTTP/2 may leave out the length of a body, which would be taken for an empty one.
         *("--http", "1"),
         *("--blocking-threads", str(WEB_THREADS), "--log-config", "config/granian.json"),

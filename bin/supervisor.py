@@ -221,8 +221,9 @@ class Supervisor:
         if child.restarts and not self.is_stopping:
             child.schedule_restart()
             how = describe_exit(child.exit_code)
-            again = f"again in {child.delay_seconds:g} s"
-            say(f"{child.program.name} ended ({how}), {again}; see {child.program.log}")
+            log = child.program.log
+            see = f"; see {log}" if log else ""
+            say(f"{child.program.name} ended ({how}), again in {child.delay_seconds:g} s{see}")
 
     def _orphans(self) -> set[int]:
         parents = read_parents()

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -40,8 +41,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--interval", type=float, default=5.0, help="seconds (default: 5)")
+        parser.add_argument("--beat", type=Path, help="a file to touch after each round")
 
-    def handle(self, *args: Any, interval: float, **options: Any) -> None:
+    def handle(
+        self, *args: Any, interval: float, beat: Path | None = None, **options: Any
+    ) -> None:
         stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop_asked.set())
@@ -57,6 +61,8 @@ class Command(BaseCommand):
             importing += self._sweep_imports(MAX_CHILDREN - len(importing))
             draining += self._sweep_payloads(can_drain=not draining)
             tidying += self._tidy_bucket(can_tidy=not tidying)
+            if beat is not None:
+                beat.touch()
         for child in (*importing, *draining, *tidying):
             child.terminate()
 
