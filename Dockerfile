@@ -57,6 +57,8 @@ COPY --from=build /code .
 USER catchment
 ENV PORT=8000
 EXPOSE 8000
+# So that platforms that mount a disk there keep everybody's right to write.
+VOLUME /tmp
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["bin/healthy", "web"]
 ENTRYPOINT ["tini", "--", "bin/start"]
 CMD ["web"]

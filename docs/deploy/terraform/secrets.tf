@@ -39,7 +39,7 @@ locals {
 }
 
 resource "aws_ssm_parameter" "secret" {
-  for_each = nonsensitive(toset(keys(local.secrets)))
+  for_each = toset(keys(local.secrets))
   name     = "/${var.name}/${each.key}"
   type     = "SecureString"
   value    = local.secrets[each.key]
