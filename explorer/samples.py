@@ -3,7 +3,9 @@ arguments."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -18,21 +20,32 @@ ROWS_PER_BLOCK: Final = 5_000
 TRIPS_PER_SECOND: Final = 8  # as many as the city has
 DAY_SECONDS: Final = 86_400
 
-# Texts that a row is put together from: formatting each anew would take three times as long.
 DAYS: Final = tuple(f"{date(2024, 1, 1) + timedelta(n)}" for n in range(366))
-CLOCK: Final = tuple(
-    f"{hour:02d}:{minute:02d}:{second:02d}"
-    for hour in range(24)
-    for minute in range(60)
-    for second in range(60)
-)
-MONEY: Final = tuple(str(cents / 100) for cents in range(16_384))
-MILES: Final = tuple(str(thousandths / 1000) for thousandths in range(32_768))
 TOLLS: Final = ("0.0",) * 27 + ("6.94", "13.38", "-6.94", "3.18", "15.38")
 FEES: Final = ("0.0,0.0", "2.75,0.0", "2.75,0.0", "0.0,2.5")  # congestion, airport
 FLAGS: Final = ("N,N,N,N,N", "N,N, ,N,N", "N,N,N,N,Y", "Y,N,N,N,N", "Y,Y, ,N,N", "N,N,N,Y,Y")
 UBER_BASES: Final = ("B03404", "B02764", "B02872", "B02883")
 ZONES: Final = 263
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a row is put together from: formatting each anew would take three times as long."""
+
+    clock: tuple[str, ...]
+    money: tuple[str, ...]
+    miles: tuple[str, ...]
+
+
+@cache
+def load_texts() -> Texts:
+    """10 MB, which only those processes need that write samples."""
+    seconds = (divmod(second, 60) for second in range(DAY_SECONDS))
+    return Texts(
+        clock=tuple(f"{n // 60:02d}:{n % 60:02d}:{second:02d}" for n, second in seconds),
+        money=tuple(str(cents / 100) for cents in range(16_384)),
+        miles=tuple(str(thousandths / 1000) for thousandths in range(32_768)),
+    )
 
 
 def write_trips(rows: int, *, seed: int, bad: float = 0.0) -> Iterator[bytes]:
@@ -62,6 +75,7 @@ def _write_trip(draw: Draw, number: int) -> str:
     asked = number // TRIPS_PER_SECOND + (choices & 63)
     waited = 60 + (choices >> 6 & 255)
     travelled = 120 + (choices >> 14 & 2047)
+    money, miles = load_texts().money, load_texts().miles
     picked_up = asked + waited + 60
     if choices >> 25 & 3:
         base = UBER_BASES[choices >> 27 & 3]
@@ -71,21 +85,22 @@ def _write_trip(draw: Draw, number: int) -> str:
     return (
         f"{company},{_time(picked_up)},{_time(picked_up + travelled)},"
         f"{1 + (choices >> 29 & 2047) % ZONES},{1 + (choices >> 40 & 2047) % ZONES},"
-        f"{MILES[amounts & 32_767]},{travelled},{_fare(amounts >> 15 & 16_383)},"
-        f"{TOLLS[amounts >> 29 & 31]},{MONEY[amounts >> 34 & 127]},{MONEY[amounts >> 41 & 511]},"
-        f"{FEES[choices >> 51 & 3]},{MONEY[amounts >> 50 & 7]},{MONEY[amounts >> 15 & 8191]},"
+        f"{miles[amounts & 32_767]},{travelled},{_fare(amounts >> 15 & 16_383)},"
+        f"{TOLLS[amounts >> 29 & 31]},{money[amounts >> 34 & 127]},{money[amounts >> 41 & 511]},"
+        f"{FEES[choices >> 51 & 3]},{money[amounts >> 50 & 7]},{money[amounts >> 15 & 8191]},"
         f"{FLAGS[(amounts >> 20) % 61 % len(FLAGS)]}\n"
     )
 
 
 def _time(second: int) -> str:
     day, second = divmod(second, DAY_SECONDS)
-    return f"{DAYS[day % len(DAYS)]} {CLOCK[second]}"
+    return f"{DAYS[day % len(DAYS)]} {load_texts().clock[second]}"
 
 
 def _fare(cents: int) -> str:
     """Now and then a fare is given back."""
-    return MONEY[cents] if cents % 512 else f"-{MONEY[cents]}"
+    text = load_texts().money[cents]
+    return text if cents % 512 else f"-{text}"
 
 
 # Broken rows

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from timezonefinder import TimezoneFinder
@@ -12,7 +12,6 @@ FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?:([Zz])|([+-]\d\d)(?::?([0-5]\d))?)?",
     re.ASCII,
 )
-ZONES = TimezoneFinder(in_memory=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,13 @@ def _resolve(local: datetime, zone: tzinfo) -> Moment:
 def find_zone(lat: float, long: float) -> tzinfo:
     """The time zone at these coordinates (degrees, EPSG:4326); at sea that of the longitude."""
     # The zones of the seas cover what is no land: there is always one.
-    return load_zone(ZONES.timezone_at(lat=lat, lng=long) or "UTC")
+    return load_zone(load_shapes().timezone_at(lat=lat, lng=long) or "UTC")
+
+
+@cache
+def load_shapes() -> TimezoneFinder:
+    """35 MB, which only those processes need that take fixes."""
+    return TimezoneFinder(in_memory=True)
 
 
 @lru_cache(maxsize=1024)
