@@ -13,7 +13,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.utils import now
-
 from running import answers_health
 from starting import BEAT
 

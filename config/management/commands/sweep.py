@@ -43,9 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--interval", type=float, default=5.0, help="seconds (default: 5)")
         parser.add_argument("--beat", type=Path, help="a file to touch after each round")
 
-    def handle(
-        self, *args: Any, interval: float, beat: Path | None = None, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, interval: float, beat: Path | None = None, **options: Any) -> None:
         stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop_asked.set())
