@@ -50,7 +50,7 @@ RUN apt-get update \
 # For backups; of the server's own version, which they must not be older than.
 COPY --from=database /usr/lib/postgresql/15/bin/pg_dump /usr/lib/postgresql/15/bin/pg_restore \
     /usr/lib/postgresql/15/bin/
-COPY --from=gdal /gdal/installed/lib/libgdal.so.32* /usr/local/lib/
+COPY --from=gdal /gdal/installed/lib/libgdal.so.32 /usr/local/lib/
 COPY --from=gdal /gdal/installed/share/gdal /usr/local/share/gdal
 RUN ldconfig
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

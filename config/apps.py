@@ -23,4 +23,7 @@ class ConfigConfig(AppConfig):
 class AssetsConfig(StaticFilesConfig):
     """The static files that are served: of what npm brings, not what only developers read."""
 
-    ignore_patterns = ["CVS", ".*", "*~", "*.map", "*.d.ts", "*-dev.mjs", "README*", "package.json"]
+    ignore_patterns = [
+        *("CVS", ".*", "*~", "*.map", "*.d.ts", "*-dev.mjs", "README*", "package.json"),
+        *("land-*.json", "countries-10m.json", "countries-110m.json"),
+    ]
