@@ -1,12 +1,15 @@
 """JSON Lines into Parquet, by DuckDB, in memory that depends on the longest line alone."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from errno import ENOSPC
+from functools import cache
+from importlib import import_module
 from os import strerror
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import duckdb
 from django.db.models import (
     BooleanField,
     DateField,
@@ -19,6 +22,9 @@ from django.db.models import (
 
 from config.api.fields import NumericField
 from config.api.spooling import PARQUET, Spooled, find_field, spool_rows
+
+if TYPE_CHECKING:
+    import duckdb
 
 TEXT = "VARCHAR"
 # Types of DuckDB by those of fields, the first that fits; what is none of them is a text.
@@ -66,7 +72,8 @@ def pack_lines(
     """
     lines.flush()
     memory_bytes = LEAST_MEMORY_BYTES + LINE_SHARE * spooled.longest_bytes
-    with duckdb.connect(config=DUCKDB_SETTINGS | {"memory_limit": f"{memory_bytes}B"}) as database:
+    settings = DUCKDB_SETTINGS | {"memory_limit": f"{memory_bytes}B"}
+    with load_duckdb().connect(config=settings) as database:
         database.execute("SET enable_progress_bar = false")  # it would be drawn into the log
         rows = database.read_json(
             name_file(lines),
@@ -80,6 +87,12 @@ def pack_lines(
         check_count(database, name_file(file), spooled.row_count)
 
 
+@cache
+def load_duckdb() -> Any:
+    """12 MB, which only those processes need that write Parquet."""
+    return import_module("duckdb")
+
+
 def pack(rows: duckdb.DuckDBPyRelation, path: str) -> None:
     try:
         rows.write_parquet(
@@ -89,7 +102,7 @@ def pack(rows: duckdb.DuckDBPyRelation, path: str) -> None:
             row_group_size_bytes=GROUP_BYTES,
             use_tmp_file=False,
         )
-    except duckdb.IOException as error:
+    except load_duckdb().IOException as error:
         if strerror(ENOSPC) in str(error):
             raise OSError(ENOSPC, str(error)) from error
         raise

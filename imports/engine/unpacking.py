@@ -1,5 +1,7 @@
 """What a source holds, told by its first bytes, and how its CSV is got out of it."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import tempfile
@@ -7,12 +9,16 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from itertools import chain
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from imports.engine.records import MIB, ImportFailure
 from imports.engine.sources import BLOCK_BYTES
+
+if TYPE_CHECKING:
+    import duckdb
 
 CSV, GZIP, PARQUET = "csv", "gzip", "parquet"
 MAGIC = {b"\x1f\x8b": GZIP, b"PAR1": PARQUET}
@@ -124,6 +130,7 @@ def _read_parquet(
 
 def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
     """DuckDB writes the CSV into a pipe, in a thread of its own, and waits while nobody reads."""
+    duckdb = load_duckdb()
     with duckdb.connect(config=DUCKDB_SETTINGS) as connection:
         try:
             connection.execute("SET enable_progress_bar = false")  # it would be drawn into the log
@@ -149,6 +156,12 @@ def _write_csv(path: str, on_size: Callable[[int], None]) -> Iterator[bytes]:
             writer.join()
     if errors:
         raise _unreadable(errors[0])
+
+
+@cache
+def load_duckdb() -> Any:
+    """12 MB, which only those processes need that read Parquet."""
+    return import_module("duckdb")
 
 
 def _limit_memory(connection: duckdb.DuckDBPyConnection, path: str) -> None:
