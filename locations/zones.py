@@ -1,12 +1,17 @@
 """Timestamps of devices, which show the local time of where they are, as instants."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from timezonefinder import TimezoneFinder
+if TYPE_CHECKING:
+    from timezonefinder import TimezoneFinder
 
 FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?:([Zz])|([+-]\d\d)(?::?([0-5]\d))?)?",
@@ -87,8 +92,9 @@ def find_zone(lat: float, long: float) -> tzinfo:
 
 @cache
 def load_shapes() -> TimezoneFinder:
-    """35 MB, which only those processes need that take fixes."""
-    return TimezoneFinder(in_memory=True)
+    """40 MB, which only those processes need that take fixes."""
+    finder: TimezoneFinder = import_module("timezonefinder").TimezoneFinder(in_memory=True)
+    return finder
 
 
 @lru_cache(maxsize=1024)
