@@ -43,7 +43,7 @@ def start(arguments: Sequence[str]) -> int:
         raise Refusal(f"bin/start needs a role ({', '.join(ROLES)}) or a command.")
     role = ROLES.get(arguments[0])
     if role is None or len(arguments) > 1:
-        os.execvp(arguments[0], arguments)  # noqa: S606
+        os.execvp(arguments[0], list(arguments))  # noqa: S606
     return role(clean_environment({"PORT": "8000", **os.environ}))
 
 

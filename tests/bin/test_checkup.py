@@ -1,6 +1,8 @@
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import checkup
 import django_rq
@@ -19,36 +21,34 @@ def test_web_that_nobody_answers_for_is_not_healthy(monkeypatch: pytest.MonkeyPa
     assert checkup.main(["web"]) == 1
 
 
-def test_workers_are_healthy_while_both_tell_that_they_live() -> None:
-    imports, payloads = (
-        Worker([django_rq.get_queue(name)], connection=django_rq.get_connection(name))
-        for name in checkup.QUEUES
-    )
-    try:
-        imports.register_birth()
-        assert checkup.main(["worker"]) == 1
-
-        payloads.register_birth()
-        assert checkup.main(["worker"]) == 0
-    finally:
-        imports.register_death()
-        payloads.register_death()
-
-
-def test_workers_of_other_containers_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = [
+@pytest.fixture
+def workers() -> Iterator[list[Any]]:
+    """One for each queue, of this host; each is to be registered."""
+    made: list[Any] = [
         Worker([django_rq.get_queue(name)], connection=django_rq.get_connection(name))
         for name in checkup.QUEUES
     ]
-    monkeypatch.setattr(checkup, "HOST", "another")
-    try:
-        for worker in workers:
-            worker.register_birth()
+    yield made
+    for worker in made:
+        worker.register_death()
 
-        assert checkup.main(["worker"]) == 1
-    finally:
-        for worker in workers:
-            worker.register_death()
+
+def test_workers_are_healthy_while_both_tell_that_they_live(workers: list[Any]) -> None:
+    workers[0].register_birth()
+    assert checkup.main(["worker"]) == 1
+
+    workers[1].register_birth()
+    assert checkup.main(["worker"]) == 0
+
+
+def test_workers_of_other_containers_do_not_count(
+    workers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "HOST", "another")
+    for worker in workers:
+        worker.register_birth()
+
+    assert checkup.main(["worker"]) == 1
 
 
 def test_workers_without_redis_are_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

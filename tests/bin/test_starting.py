@@ -66,7 +66,7 @@ def test_secret_key_that_cannot_be_kept_is_asked_for(
 
 
 def test_all_in_one_runs_no_worker_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {}
+    kept: dict[str, object] = {}
     monkeypatch.setattr(starting, "migrate", lambda environment: 0)
     monkeypatch.setattr(
         starting, "keep_running", lambda commands, environment: kept.update(environment, **commands)
