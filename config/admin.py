@@ -1,24 +1,32 @@
-"""API keys in the admin: made, looked at and revoked."""
+"""API keys in the admin: made, looked at and revoked; and the audit trail, to be looked at."""
 
 from typing import Any
 
+from auditlog.admin import LogEntry
+from auditlog.render import render_logentry_changes_html
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_api_key.models import APIKey
 
 from config.api.admin import ReadOnlyAdmin
+from config.api.auditing import FAILED_SIGN_IN
 from config.api.permissions import has_access
 from config.models import ApiKey, list_scopes
 
-# The library's own model, which nothing here makes use of. Its app stands before this one.
+# Nothing here makes use of the library's own keys. Its app stands before this one.
 admin.site.unregister(APIKey)
+admin.site.unregister(LogEntry)  # there is a page of ours below
 
 # What nobody changes of a key, and what may be changed until it is revoked.
 FIXED = ("prefix", "scopes", "created", "created_by", "last_used_at")
 CHANGED = ("name", "expiry_date", "revoked")
+VERBS = (
+    *("create", "update", "delete", "cancel", "resume", "retry", "replay", "forget", "revoke"),
+    *("sign in", "sign out", FAILED_SIGN_IN),
+)
 
 
 class ApiKeyForm(forms.ModelForm[ApiKey]):
@@ -90,3 +98,58 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return has_access(request, "manage_keys")
+
+
+class VerbFilter(admin.SimpleListFilter):
+    title = "verb"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(verb, verb) for verb in VERBS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        verb = self.value()
+        return queryset.filter(additional_data__verb=verb) if verb else queryset
+
+
+@admin.register(LogEntry)
+class TrailAdmin(ReadOnlyAdmin):
+    """Nobody changes or deletes entries here; `manage.py auditlogflush` deletes old ones."""
+
+    list_display = ("timestamp", "who", "verb", "content_type", "object_repr", "remote_addr")
+    list_filter = (
+        VerbFilter,
+        ("actor", admin.RelatedOnlyFieldListFilter),
+        ("content_type", admin.RelatedOnlyFieldListFilter),
+        "timestamp",
+    )
+    list_select_related = ("actor", "content_type")
+    date_hierarchy = "timestamp"
+    search_fields = (
+        *("object_repr", "=object_pk", "remote_addr"),
+        *("additional_data__by", "additional_data__key"),
+    )
+    ordering = ("-timestamp", "-id")
+    fields = (*list_display, "object_pk", "changed", "additional_data")
+    readonly_fields = ("who", "verb", "changed")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Not whoever may read: among the names that were tried may be passwords."""
+        return request.user.has_perm("auditlog.view_logentry")
+
+    @admin.display(ordering="actor")
+    def who(self, entry: Any) -> str:
+        """As the account was called then, and the key that it acted by; commands have none."""
+        name, key = (entry.additional_data.get(part, "") for part in ("by", "key"))
+        return f"{name}, by the key {key}" if key else str(name)
+
+    @admin.display
+    def verb(self, entry: Any) -> str:
+        return str(entry.additional_data["verb"])
+
+    @admin.display(description="changes")
+    def changed(self, entry: Any) -> Any:
+        return render_logentry_changes_html(entry) if entry.changes else ""

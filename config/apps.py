@@ -1,10 +1,11 @@
 """The composition of the apps, known to Django for its commands, its keys and its groups."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.contrib.staticfiles.apps import StaticFilesConfig
 from django.core.checks import register
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
 
 from config.checks import check_reader
 from config.groups import make_groups
@@ -17,7 +18,7 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         register(check_reader)
         post_migrate.connect(make_groups, sender=self)
-        autodiscover_modules("trail")
+        import_module("config.trail")  # whose models are there by now
 
 
 class AssetsConfig(StaticFilesConfig):

@@ -19,6 +19,7 @@ from config.api.errors import show_text
 from config.api.permissions import find_person
 
 FAILED_SIGN_IN = "failed sign-in"
+# As auditlog numbers them; its model cannot be imported before the apps are there.
 ACTIONS = {
     "create": 0,
     "delete": 2,
@@ -51,28 +52,28 @@ def note(verb: str, thing: Model, **details: Any) -> None:
 
     Texts among the details are cut; what they hold must be fit for JSON.
     """
-    write(verb, thing._meta.model, key=str(thing.pk), shown=str(thing), **details)
+    write_entry(verb, thing._meta.model, key=str(thing.pk), shown=str(thing), **details)
 
 
 def note_many(verb: str, model: type[Model], shown: str, **details: Any) -> None:
     """The same for rows that nobody counts one by one; `shown` says which."""
-    write(verb, model, key="", shown=shown, **details)
+    write_entry(verb, model, key="", shown=shown, **details)
 
 
-def write(verb: str, model: type[Model], *, key: str, shown: str, **details: Any) -> None:
-    texts = {name: cut(value) for name, value in details.items()}
+def write_entry(verb: str, model: type[Model], *, key: str, shown: str, **details: Any) -> None:
+    texts = {name: cut_text(value) for name, value in details.items()}
     get_logentry_model().objects.create(
         content_type=ContentType.objects.get_for_model(model),
         object_pk=key,
         object_id=int(key) if key.isdecimal() else None,
-        object_repr=cut(shown),
+        object_repr=cut_text(shown),
         action=ACTIONS.get(verb, CHANGED),
         changes={},
         additional_data={"verb": verb, **texts},
     )
 
 
-def cut(value: Any) -> Any:
+def cut_text(value: Any) -> Any:
     return show_text(value)[:SHOWN_CHARACTERS] if isinstance(value, str) else value
 
 
@@ -95,7 +96,7 @@ def complete_entry(sender: type[Model], instance: Any, **options: Any) -> None:
     details["by"] = person.get_username()
     # A key is a row, a token is none. It may be called like anybody.
     if isinstance(key := getattr(request, "auth", None), Model):
-        details["key"] = cut(str(key))
+        details["key"] = cut_text(str(key))
     if not is_end_of(person, instance):
         instance.actor = person
 
@@ -106,6 +107,6 @@ def is_end_of(user: Model, entry: Any) -> bool:
     return is_deletion and entry.content_type.model_class() is get_user_model()
 
 
-def hide(value: str) -> str:
-    """Of a secret that is only told to have changed."""
+def mask(value: str) -> str:
+    """What stands for a secret, which is only told to have changed."""
     return "***"

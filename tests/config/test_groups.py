@@ -28,7 +28,8 @@ def test_groups_are_made_by_migrating() -> None:
         assert list_permissions(name) == {f"config.{access}" for access in GROUPS[name]}
     admin = list_permissions("admin")
     assert {f"config.{access}" for access in ACCESSES} < admin
-    assert {"auth.add_user", "auth.change_group"} < admin
+    assert {"auth.add_user", "auth.change_group", "auditlog.view_logentry"} < admin
+    assert "auditlog.change_logentry" not in admin
 
 
 def test_groups_are_made_once_and_then_left_alone() -> None:
