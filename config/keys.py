@@ -32,7 +32,7 @@ class Machine:
 
     @property
     def pk(self) -> str:
-        """Other than that of any user, for whoever counts what each of them asks."""
+        """No user has it: what a key asks is counted apart from what its maker does."""
         return f"key-{self.key.pk}"
 
     id = pk

@@ -11,7 +11,7 @@ from django.views.decorators.cache import cache_control
 from rest_framework.exceptions import APIException, Throttled
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from config.api.limits import LoginClosed, LoginThrottle, count_login, note
+from config.api.limits import LoginClosed, LoginThrottle, count_login, keep_standing
 from config.api.pages import Page
 
 FAULTS = {"503": LoginClosed.default_detail}
@@ -40,7 +40,7 @@ def limit_login(page: Page) -> Page:
             standing = count_login(request, request.POST.get("username", ""))
         except LoginClosed as closed:
             return refuse_login(request, closed, closed.wait)
-        note(request, standing)
+        keep_standing(request, standing)
         if standing.is_exceeded:
             error = Throttled(standing.wait, "Too many attempts.")
             return refuse_login(request, error, standing.wait)

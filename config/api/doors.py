@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from config.api.limits import refuse
+from config.api.limits import refuse_excess
 
 Take = Callable[[HttpRequest], HttpResponse]
 
@@ -32,6 +32,6 @@ class DoorMiddleware(MiddlewareMixin):
         if "HTTP_AUTHORIZATION" in request.META:  # the view judges it
             return None
         request.get_host()  # raises DisallowedHost
-        response = refuse(request, "ingest") or take(request)
+        response = refuse_excess(request, "ingest") or take(request)
         response.headers["Content-Length"] = str(len(response.content))
         return response

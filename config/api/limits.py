@@ -24,6 +24,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.api.clients import find_network
+from config.api.permissions import find_access
 
 if TYPE_CHECKING:  # importing it would go round in a circle: views import their throttles
     from rest_framework.views import APIView
@@ -139,10 +140,7 @@ login_limiter = Limiter("LOGIN_REDIS_URL")
 
 
 def identify(request: HttpRequest | Request) -> str:
-    """Who is counted: a key, else a user, else an address."""
-    prefix = getattr(getattr(request, "auth", None), "prefix", None)
-    if isinstance(prefix, str):
-        return f"key:{prefix}"
+    """Who is counted: who has signed in, a user or a key, else an address."""
     user_id = getattr(getattr(request, "user", None), "pk", None)
     return f"address:{find_network(request.META)}" if user_id is None else f"user:{user_id}"
 
@@ -151,18 +149,18 @@ def identify(request: HttpRequest | Request) -> str:
 
 
 class AccessThrottle(BaseThrottle):
-    """Counts what a view grants by its `access`, for every view of the API."""
+    """Counts a request to the API by the access that it needs."""
 
     standing: Standing | None = None
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        access = getattr(view, "access", None) or "read"
+        access = find_access(view, str(request.method)) or "read"
         item = settings.RATE_LIMITS.get(access)
         return item is None or self.heed(request, limiter.count(item, access, identify(request)))
 
     def heed(self, request: Request, standing: Standing) -> bool:
         self.standing = standing
-        note(request._request, standing)
+        keep_standing(request._request, standing)
         return not standing.is_exceeded
 
     def wait(self) -> float | None:
@@ -195,13 +193,13 @@ def count_login(request: HttpRequest | Request, name: Any = None) -> Standing:
         raise LoginClosed from error
 
 
-def refuse(request: HttpRequest, access: str) -> HttpResponse | None:
-    """A 429 for who must sign in nowhere and has asked too often, None for all others."""
+def refuse_excess(request: HttpRequest, access: str) -> HttpResponse | None:
+    """Counts a request to a door that no view looks at; a 429 where it is one too many."""
     item = settings.RATE_LIMITS.get(access)
     if item is None:
         return None
-    standing = limiter.count(item, access, f"address:{find_network(request.META)}")
-    note(request, standing)
+    standing = limiter.count(item, access, identify(request))
+    keep_standing(request, standing)
     if not standing.is_exceeded:
         return None
     error = Throttled(standing.wait)
@@ -212,8 +210,8 @@ def refuse(request: HttpRequest, access: str) -> HttpResponse | None:
 # Answers
 
 
-def note(request: HttpRequest, standing: Standing) -> None:
-    """Keeps what LimitMiddleware is to tell."""
+def keep_standing(request: HttpRequest, standing: Standing) -> None:
+    """For LimitMiddleware to tell."""
     request.standing = standing  # type: ignore[attr-defined]
 
 

@@ -1,7 +1,6 @@
 """Limits: how they are written, who is counted, and what is answered. Real Redis."""
 
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from rest_framework.test import APIClient
 from config.api.clients import find_network
 from config.api.limits import Limiter, identify, limiter
 from config.api.rates import parse_rates
+from config.keys import Machine
+from config.models import ApiKey
 from tests.locations.test_fixes import write
 
 NAMES = {"read", "login"}
@@ -81,17 +82,17 @@ def test_address_is_the_one_that_the_outermost_proxy_saw(
     assert find_network(meta) == found
 
 
-def test_key_counts_before_user_and_user_before_address() -> None:
+def test_key_user_and_address_are_counted_apart() -> None:
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = "192.0.2.1"
 
     names = [identify(request)]
     request.user = User(pk=5)
     names.append(identify(request))
-    request.auth = SimpleNamespace(prefix="abcd1234")  # type: ignore[attr-defined]
+    request.user = Machine(ApiKey(pk=5), creator=User(pk=5))  # type: ignore[assignment]
     names.append(identify(request))
 
-    assert names == ["address:192.0.2.1", "user:5", "key:abcd1234"]
+    assert names == ["address:192.0.2.1", "user:5", "user:key-5"]
 
 
 # Counting
