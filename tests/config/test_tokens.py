@@ -1,11 +1,13 @@
 """The tokens of people."""
 
+import threading
 from typing import Any
 
 import jwt
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.db import connection
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -26,13 +28,20 @@ def user(settings: Settings) -> User:
 
 @pytest.fixture
 def pair(user: User) -> dict[str, str]:
-    answer = APIClient().post(TOKEN, {"username": "ada", "password": PASSWORD}).json()
-    return dict(answer)
+    return dict(obtain().json())
 
 
 def read_claims(token: str, key: str = KEY) -> dict[str, Any]:
     ours = {"issuer": "catchment", "audience": "catchment"}
     return jwt.decode(token, key, algorithms=["HS256"], **ours)  # type: ignore[arg-type]
+
+
+def obtain(password: str = PASSWORD) -> Any:
+    return APIClient().post(TOKEN, {"username": "ada", "password": password})
+
+
+def refresh(pair: dict[str, str]) -> Any:
+    return APIClient().post(f"{TOKEN}refresh/", {"refresh": pair["refresh"]})
 
 
 def use(token: str) -> int:
@@ -79,27 +88,60 @@ def test_token_of_another_algorithm_opens_nothing(pair: dict[str, str], algorith
 
 
 def test_refresh_token_opens_nothing_and_is_good_once(pair: dict[str, str]) -> None:
-    client = APIClient()
-
-    renewed = client.post(f"{TOKEN}refresh/", {"refresh": pair["refresh"]}).json()
-    again = client.post(f"{TOKEN}refresh/", {"refresh": pair["refresh"]})
+    renewed = refresh(pair).json()
+    again = refresh(pair)
 
     assert use(pair["refresh"]) == 401
+    assert set(renewed) == {"access", "refresh"}
     assert use(renewed["access"]) == 200
     assert again.status_code == 401
     assert again.json()["errors"][0]["detail"] == "Token is blacklisted"
 
 
-def test_account_that_is_disabled_is_refused_at_once(user: User, pair: dict[str, str]) -> None:
+@pytest.mark.parametrize("change", ["deleted", "disabled", "new password"])
+def test_token_of_somebody_who_is_gone_opens_nothing(
+    user: User, pair: dict[str, str], change: str
+) -> None:
     assert use(pair["access"]) == 200
 
-    User.objects.update(is_active=False)
+    if change == "deleted":
+        user.delete()
+    elif change == "disabled":
+        User.objects.update(is_active=False)
+    else:
+        user.set_password(f"another {PASSWORD}")
+        user.save()
 
-    client = APIClient()
     assert use(pair["access"]) == 401
-    assert client.post(f"{TOKEN}refresh/", {"refresh": pair["refresh"]}).status_code == 401
-    asked = {"username": "ada", "password": PASSWORD}
-    assert client.post(TOKEN, asked).status_code == 401
+    assert refresh(pair).status_code == 401
+    assert obtain().status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_refreshes_with_one_token_have_one_winner(pair: dict[str, str]) -> None:
+    barrier = threading.Barrier(8)
+    answers: list[int] = []
+
+    def refresh_at_once() -> None:
+        barrier.wait()
+        answers.append(refresh(pair).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=refresh_at_once) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == [200] + [401] * 7
+
+
+def test_wrong_password_is_a_401_in_the_one_shape_of_errors(user: User) -> None:
+    response = obtain("x")
+
+    assert response.status_code == 401
+    [error] = response.json()["errors"]
+    assert set(error) == {"code", "detail", "attr"}
 
 
 def test_session_of_an_account_that_is_disabled_ends(user: User) -> None:

@@ -1,11 +1,9 @@
-"""Health, sign-in, the API's description and the admin."""
+"""Health, faulty requests, the API's description and the admin."""
 
-import threading
 import warnings
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
@@ -21,14 +19,6 @@ from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 from tests.factories.locations import MinuteAverageFactory
-from tests.people import make_user
-
-PASSWORD = "correct horse battery staple"  # noqa: S105 (of a user that lives for one test)
-
-
-@pytest.fixture
-def user() -> User:
-    return make_user("ada", password=PASSWORD)
 
 
 def test_alive_needs_no_database(client: Client) -> None:
@@ -83,72 +73,6 @@ def test_ready_without_the_database_is_a_503(
 
     assert response.status_code == 503
     assert response.json()["database"] == "down"
-
-
-@pytest.mark.django_db
-def test_token_opens_the_api_and_is_rotated(settings: Settings, user: User) -> None:
-    settings.ANONYMOUS_ACCESS = frozenset()
-    api = APIClient()
-
-    pair = api.post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
-    bearer = {"authorization": f"Bearer {pair['access']}"}
-    renewed = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
-    again = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
-
-    assert api.get("/api/v1/imports/").status_code == 401
-    assert api.get("/api/v1/imports/", headers=bearer).status_code == 200
-    assert set(renewed.json()) == {"access", "refresh"}
-    assert again.status_code == 401
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("change", ["deleted", "disabled", "new password"])
-def test_token_of_somebody_who_is_gone_is_worth_nothing(user: User, change: str) -> None:
-    api = APIClient()
-    pair = api.post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
-
-    if change == "deleted":
-        user.delete()
-    elif change == "disabled":
-        User.objects.filter(pk=user.pk).update(is_active=False)
-    else:
-        user.set_password("another " + PASSWORD)
-        user.save()
-
-    bearer = {"authorization": f"Bearer {pair['access']}"}
-    assert api.get("/api/v1/imports/", headers=bearer).status_code == 401
-    refresh = api.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]})
-    assert refresh.status_code == 401
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_refreshes_with_one_token_have_one_winner(user: User) -> None:
-    pair = APIClient().post("/api/v1/auth/token/", {"username": "ada", "password": PASSWORD}).json()
-    barrier = threading.Barrier(8)
-    answers: list[int] = []
-
-    def refresh() -> None:
-        barrier.wait()
-        body = {"refresh": pair["refresh"]}
-        answers.append(APIClient().post("/api/v1/auth/token/refresh/", body).status_code)
-        connection.close()
-
-    threads = [threading.Thread(target=refresh) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(answers) == [200] + [401] * 7
-
-
-@pytest.mark.django_db
-def test_wrong_password_is_a_401_in_the_one_shape_of_errors(user: User) -> None:
-    response = APIClient().post("/api/v1/auth/token/", {"username": "ada", "password": "x"})
-
-    assert response.status_code == 401
-    [error] = response.json()["errors"]
-    assert set(error) == {"code", "detail", "attr"}
 
 
 @pytest.mark.django_db
