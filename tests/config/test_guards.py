@@ -19,7 +19,9 @@ FOREIGN = ("admin/", "rq/")
 
 
 def read_docs() -> str:
+    """Without the table of all addresses, which is made from the code."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages.remove(ROOT / "docs/access.md")
     return "\n".join(page.read_text() for page in pages)
 
 
