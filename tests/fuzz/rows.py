@@ -1,11 +1,14 @@
-"""A few rows of every kind, and what each is called in addresses."""
+"""A few rows of every kind, what each is called in addresses, and who may ask for them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
+from rest_framework_simplejwt.tokens import AccessToken
 
+from config.access import IDENTITIES, KEY
 from config.api.timestamps import write_timestamp
+from config.groups import GROUPS
 from dropzone.jobs import drain
 from dropzone.models import Measurement
 from dropzone.receiving import Envelope, receive_payload
@@ -13,6 +16,10 @@ from tests.explorer.loaded import store_games, store_trips
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ImportFactory, RejectFactory
 from tests.factories.locations import MinuteAverageFactory
+from tests.people import make_key, make_user
+
+# A user, a key, or nobody.
+Identity = User | str | None
 
 PAYLOADS = (
     b'{"time_stamp": "2024-07-01T12:00:00+02:00", "data": [1, 2, 4.5]}',
@@ -21,11 +28,14 @@ PAYLOADS = (
     b'{"data": []}',
     b"no JSON",
 )
+# Whom anybody is where everything is open, and who may do everything where nothing is.
+ANYBODY, SUPERUSER = "anybody", "superuser"
+ROLES = tuple(IDENTITIES)
 
 
 @dataclass(frozen=True)
 class Stored:
-    superuser: User
+    identities: dict[str, Identity]
     ids: dict[str, Any]
 
     def find(self, name: str) -> dict[str, Any]:
@@ -54,4 +64,30 @@ def store_rows() -> Stored:
         "trips": trips[0]["id"],
         "app_id": games[0]["app_id"],
     }
-    return Stored(User.objects.create_superuser("fuzz"), ids)
+    return Stored(make_identities(), ids)
+
+
+def make_identities() -> dict[str, Identity]:
+    maker = make_user("maker", group="admin")
+    people = {group: make_user(group, group=group) for group in GROUPS}
+    keys = {
+        name: make_key(name.removeprefix(KEY), by=maker)[1]
+        for name in ROLES
+        if name.startswith(KEY)
+    }
+    return {
+        **dict.fromkeys((ANYBODY, "anonymous")),
+        SUPERUSER: User.objects.create_superuser(SUPERUSER),
+        "user in no group": make_user("nobody", group=""),
+        **people,
+        **keys,
+    }
+
+
+def sign_in(identity: Identity) -> dict[str, str]:
+    """The header that says who asks."""
+    if identity is None:
+        return {}
+    if isinstance(identity, str):
+        return {"Authorization": f"Api-Key {identity}"}
+    return {"Authorization": f"Bearer {AccessToken.for_user(identity)}"}

@@ -15,9 +15,9 @@ from config.api.reading import READER
 from dropzone.choices import State
 from dropzone.jobs import drain
 from dropzone.models import Payload
-from tests.fuzz.asking import EVERYTHING, OPERATIONS, WRITING, sign_in
+from tests.fuzz.asking import EVERYTHING, OPERATIONS, WRITING
 from tests.fuzz.bombs import BOMBS
-from tests.fuzz.rows import store_rows
+from tests.fuzz.rows import SUPERUSER, sign_in, store_rows
 
 pytestmark = pytest.mark.django_db(databases=["default", READER], transaction=True)
 
@@ -70,7 +70,7 @@ def test_door_holds(name: str, settings: Settings, empty_queue: None) -> None:
     settings.ANONYMOUS_ACCESS = EVERYTHING
     rows = store_rows()
     client = Client(raise_request_exception=False)
-    headers = sign_in(rows.superuser)
+    headers = sign_in(rows.identities[SUPERUSER])
     throw(client, name, rows.find(name), headers)
     before = read_memory()
 
