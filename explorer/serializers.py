@@ -8,16 +8,19 @@ from rest_framework.serializers import Serializer
 from explorer.tables import GAMES, TRIPS, ZONES, Table
 
 
-def describe_rows(name: str, table: Table) -> type[Serializer[Any]]:
+def describe_rows(name: str, table: Table, *, required: bool) -> type[Serializer[Any]]:
+    """Not all columns are required where `fields` may choose some."""
     fields = {
-        column.name: column.kind.api_field(allow_null=True, help_text=column.kind.name)
+        column.name: column.kind.api_field(
+            allow_null=True, required=required, help_text=column.kind.name
+        )
         for column in table.columns
     }
     return type(name, (Serializer,), fields)
 
 
-GameSerializer = describe_rows("GameSerializer", GAMES)
-TripSerializer = describe_rows("TripSerializer", TRIPS)
+GameSerializer = describe_rows("GameSerializer", GAMES, required=False)
+TripSerializer = describe_rows("TripSerializer", TRIPS, required=False)
 
 
 class AggregateSerializer(Serializer[Any]):
@@ -51,7 +54,10 @@ class HistogramSerializer(Serializer[Any]):
     missing = serializers.IntegerField(help_text="rows without a value")
 
 
-class ZonePropertiesSerializer(describe_rows("ZoneColumnsSerializer", ZONES)):  # type: ignore[misc]
+ZoneColumnsSerializer: Any = describe_rows("ZoneColumnsSerializer", ZONES, required=True)
+
+
+class ZonePropertiesSerializer(ZoneColumnsSerializer):  # type: ignore[misc]
     pickup_count = serializers.IntegerField(help_text="trips that begin here")
     dropoff_count = serializers.IntegerField(help_text="trips that end here")
 
