@@ -19,6 +19,7 @@ from tests.factories.explorer import GameFactory, TaxiZoneFactory
 from tests.factories.footprints import FootprintFactory
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 from tests.factories.locations import MinuteAverageFactory
+from tests.people import make_user
 
 
 def test_alive_needs_no_database(client: Client) -> None:
@@ -145,9 +146,9 @@ def test_writing_to_what_can_only_be_read_is_a_405(api: APIClient, method: str) 
 @pytest.mark.parametrize(
     "path", ["games/export.csv", "locations/tiles.json", "locations/tiles/0/0/0.mvt"]
 )
-def test_writing_to_a_file_is_a_405_in_a_session_too(user: User, path: str) -> None:
+def test_writing_to_a_file_is_a_405_in_a_session_too(path: str) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(user)
+    client.force_login(make_user())
     client.cookies["csrftoken"] = token = "a" * 32
 
     response = client.post(f"/api/v1/{path}", headers={"x-csrftoken": token})
