@@ -74,7 +74,9 @@ def _quick_emptying() -> Iterator[None]:
         yield
 
 
-def empty_tables(case: TransactionTestCase | None = None) -> None:
+def empty_tables(case: TransactionTestCase | None = None, *, restart: bool = False) -> None:
+    """With `restart` the next rows begin at 1 again, but for those of tables that are kept."""
+    identity = "RESTART IDENTITY" if restart else ""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -87,7 +89,8 @@ def empty_tables(case: TransactionTestCase | None = None) -> None:
         gone = ", ".join(name for (name,) in cursor.fetchall())
         tables = set(connection.introspection.django_table_names(include_views=False)) - KEPT_TABLES
         cursor.execute(
-            f"{gone and f'DROP TABLE {gone};'} TRUNCATE {', '.join(sorted(tables))} CASCADE"
+            f"{gone and f'DROP TABLE {gone};'}"
+            f"TRUNCATE {', '.join(sorted(tables))} {identity} CASCADE"
         )
 
 

@@ -12,6 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from tests.conftest import empty_tables
 from tests.examples.calling import Answer, Caller, Example
 from tests.examples.scenario import SECTIONS, prepare
 from tests.examples.writing import write_example
@@ -53,10 +54,11 @@ def test_every_operation_of_the_description_has_an_example(operations: list[str]
     assert set(operations) - shown == set()
 
 
-@pytest.mark.django_db(transaction=True, reset_sequences=True, databases=["default", "reader"])
+@pytest.mark.django_db(transaction=True, databases=["default", "reader"])
 def test_page_shows_what_the_api_answers(
     caller: Caller, operations: list[str], empty_queue: None
 ) -> None:
+    empty_tables(restart=True)
     prepare(caller.folder)
 
     page = "".join(write_sections(caller, operations))
