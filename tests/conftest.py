@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 
 from config.api.limits import limiter, login_limiter
 from config.api.reading import READER
-from config.settings import read_redis
+from config.variables import read_redis
 from explorer.reading import make_reader
 
 REAL_DATA = Path(

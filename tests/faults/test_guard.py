@@ -29,7 +29,7 @@ from django.conf import settings
 from supervisor import MARK, Program, kill_leftovers, last_lines
 
 from config.api.reading import READER
-from config.settings import read_redis
+from config.variables import read_redis
 from explorer.samples import write_trips
 from imports.choices import ENDED, Status
 from imports.jobs import create_import, delete_import, drop_stale_staging, kick_import

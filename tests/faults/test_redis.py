@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from config.settings import read_redis
+from config.variables import read_redis
 from imports.choices import Status
 from imports.jobs import create_import, delete_import, kick_import
 from imports.models import Import

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
-from config.settings import read_database
+from config.variables import read_database
 from imports.choices import ENDED
 from tests.faults.numbered import check_exact, write_numbered
 from tests.faults.own_stores import Cluster, RedisServer, migrate, run_cluster
