@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from config.api.parsers import OpaqueParser
+
 DESCRIPTIONS = {
     "400": "A parameter or the body is at fault: `attr` names which.",
     "401": "The credentials are missing or not valid.",
@@ -12,6 +14,8 @@ DESCRIPTIONS = {
     "404": "There is no such thing.",
     "429": "A limit is exceeded.",
 }
+WRITING = {"POST", "PUT", "PATCH"}
+UNREADABLE = {"415": "The body is of a type that is not taken here."}
 WAIT = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
 
 
@@ -31,8 +35,10 @@ class ErrorAutoSchema(AutoSchema):
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
-        faults: dict[str, str] = getattr(self.view, "faults", {})
-        for status, description in (DESCRIPTIONS | faults).items():
+        faults = DESCRIPTIONS | getattr(self.view, "faults", {})
+        if self.method in WRITING and OpaqueParser not in self.view.parser_classes:
+            faults |= UNREADABLE
+        for status, description in faults.items():
             if status not in bodies:
                 body = self._get_response_for_code(  # type: ignore[no-untyped-call]
                     ErrorSerializer, status, ["application/json"]

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
 from django.test import Client, RequestFactory
+from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -245,3 +246,16 @@ def test_name_of_half_a_character_is_told_as_far_as_it_goes(
 
     assert response.status_code == 400
     assert [error["attr"] for error in response.json()["errors"]] == ["?"]
+
+
+@pytest.mark.django_db
+def test_body_of_a_type_that_is_not_taken_is_a_fault_that_is_described(client: Client) -> None:
+    path = "/api/v1/auth/token/refresh/"
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]  # type: ignore[no-untyped-call]
+
+    response = client.post(path, b"refresh", content_type="text/plain")
+
+    assert response.status_code == 415
+    assert "415" in paths[path]["post"]["responses"]
+    # What takes any type never refuses one.
+    assert "415" not in paths["/location/"]["put"]["responses"]
