@@ -36,8 +36,7 @@ RUN apt-get source --download-only gdal && dpkg-source -x gdal_*.dsc gdal \
         -DBUILD_PYTHON_BINDINGS=OFF -DBUILD_JAVA_BINDINGS=OFF -DBUILD_CSHARP_BINDINGS=OFF \
         -DGDAL_BUILD_OPTIONAL_DRIVERS=OFF -DOGR_BUILD_OPTIONAL_DRIVERS=OFF \
         -DGDAL_USE_EXTERNAL_LIBS=OFF -DGDAL_USE_INTERNAL_LIBS=ON
-RUN make -C build -j "$(nproc)" && ls -la build/libgdal*
-RUN cmake --install build --prefix /gdal/installed --strip
+RUN make -C build -j "$(nproc)" && cmake --install build --prefix /gdal/installed --strip
 
 
 FROM python:3.11-slim-bookworm AS base
@@ -64,13 +63,16 @@ COPY --from=npm /app/node_modules node_modules
 COPY . .
 RUN DATABASE_URL=postgres://build REDIS_URL=redis://build SECRET_KEY=build \
     python manage.py collectstatic --noinput -v0
+ARG SITE=.venv/lib/python3.11/site-packages
 # What is served was collected: of its sources only the folders stay, which the settings name. Texts
-# in other languages are switched off, and of AWS only S3 and ways to sign in are used.
-RUN find assets node_modules .venv/lib/python3.11/site-packages/*/static -type f -delete \
+# in other languages are switched off; of AWS only S3 and ways to sign in are used, of numpy no compilers.
+RUN find assets node_modules $SITE/*/static -type f -delete \
     && find .venv -name '*.[mp]o' -delete \
     && find .venv -type d -name tests -prune -exec rm -r {} + \
-    && find .venv/lib/python3.11/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+    && find $SITE/botocore/data -mindepth 1 -maxdepth 1 -type d \
         ! -name s3 ! -name 'sso*' ! -name sts -exec rm -r {} + \
+    && rm -r $SITE/numpy/distutils $SITE/numpy/f2py \
+    && find .venv -name '*.pyi' -delete \
     && python -m compileall -q .venv bin config imports footprints locations dropzone explorer \
     && mkdir /code \
     && mv assets node_modules manage.py bin config imports footprints locations dropzone explorer \

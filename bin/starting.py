@@ -60,7 +60,8 @@ def start_worker(environment: Mapping[str, str]) -> int:
 
 
 def start_sweeper(environment: Mapping[str, str]) -> int:
-    return keep_running({"sweeper": sweep_command(PYTHON, "--beat", str(BEAT))}, environment)
+    command = sweep_command(PYTHON, "--beat", str(BEAT))
+    os.execvpe(command[0], command, environment)  # noqa: S606
 
 
 def migrate(environment: Mapping[str, str]) -> int:

@@ -1,27 +1,10 @@
 """An import that runs in the terminal, with a progress bar."""
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from tqdm import tqdm
 
 from imports.engine.progress import Tally
 from imports.jobs import cancel_import, run_import
 from imports.models import Import
-
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    DownloadColumn(),
-    TransferSpeedColumn(),
-    TextColumn("{task.fields[rows]:,} rows, {task.fields[rejects]:,} rejected"),
-    TimeRemainingColumn(),
-)
 
 
 def run_with_progress(record: Import) -> Import:
@@ -29,17 +12,12 @@ def run_with_progress(record: Import) -> Import:
 
     Ctrl-C cancels the import: none of its rows are published.
     """
-    with Progress(*COLUMNS, console=Console(stderr=True)) as bar:
-        task = bar.add_task(record.dataset, total=None, rows=0, rejects=0)
+    with tqdm(desc=record.dataset, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
 
         def show(tally: Tally) -> None:
-            bar.update(
-                task,
-                completed=tally.bytes_done,
-                total=tally.bytes_total,
-                rows=tally.rows_loaded,
-                rejects=tally.rows_rejected,
-            )
+            bar.total = tally.bytes_total
+            bar.n = tally.bytes_done
+            bar.set_postfix_str(f"{tally.rows_loaded:,} rows, {tally.rows_rejected:,} rejected")
 
         try:
             run_import(record.pk, show)

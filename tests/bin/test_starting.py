@@ -33,6 +33,22 @@ def test_start_becomes_any_other_command() -> None:
     assert (result.returncode, result.stdout) == (0, "migrate\n")
 
 
+def test_sweeper_takes_the_place_of_the_script(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$$" "$@"\n')
+    python.chmod(0o755)
+
+    with subprocess.Popen(
+        [sys.executable, BIN / "start", "sweeper"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said, _ = process.communicate(timeout=60)
+
+    assert said.startswith(f"{process.pid} manage.py sweep")
+
+
 def test_secret_key_is_made_once_where_all_roles_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
