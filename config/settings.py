@@ -30,8 +30,8 @@ django_stubs_ext.monkeypatch()
 QUERY_SECONDS = 5  # after which a query of the explorer is cancelled, an export excepted
 DEBUG = read_flag("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-PUBLIC_URL = env.str("PUBLIC_URL", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or ["localhost", "127.0.0.1", "[::1]"]
+PUBLIC_URL = read_url("PUBLIC_URL")
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("console" if DEBUG else "json")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 MAP_STYLE_URL = read_url("MAP_STYLE_URL")

@@ -1,6 +1,8 @@
 """Variables of the environment as the settings want them: each is read here, or refused by name."""
 
 import hmac
+import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,24 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, RateLimitItemPerMinute
+from redis.connection import parse_url
 
 from config.api.rates import parse_rates
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONNECTION_SECONDS = 60  # for which a thread keeps its connection to the database
+POSTGRESQL = re.compile("(postgres|postgresql|postgis|psql|pgsql)://")
+NAME = re.compile("[^@:/?#]*")
+DATABASE_FORM = (
+    "it is not postgresql://user:password@host:port/name, where @ : / ? # % of a password are"
+    " written as %40 %3A %2F %3F %23 %25"
+)
+REDIS_FORM = "it is not redis://host:port/number, or unix:///path?db=number"
 
 env = environ.Env()
+# Compose passes on what was left empty, which must not hide the key that `migrate` made.
+if not os.environ.get("SECRET_KEY"):
+    os.environ.pop("SECRET_KEY", None)
 # The real environment wins over `.env`, and `.env` over what bin/up wrote down for manage.py.
 for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "env"):
     if file.is_file():
@@ -24,7 +37,7 @@ for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "env"):
 def read_flag(name: str) -> bool:
     """Variable `name` as yes or no (no where unset); raises ImproperlyConfigured on any other."""
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    text = env.str(name, default="0").lower()
+    text = env.str(name, default="").lower() or "0"
     if text not in words:
         raise ImproperlyConfigured(f"{name}: {text} is neither 1 nor 0")
     return words[text]
@@ -76,8 +89,18 @@ def read_url(name: str) -> str:
 
 
 def read_database(name: str) -> dict[str, Any]:
-    """Variable `name` as a Django database; `?host=/folder` names a Unix socket."""
-    database: dict[str, Any] = dict(env.db_url(name))
+    """Variable `name` as a Django database; `?host=/folder` names a Unix socket.
+
+    Raises ImproperlyConfigured on what is no such URL.
+    """
+    try:
+        database: dict[str, Any] = dict(env.db_url(name))
+    except ValueError:
+        database = {}
+    # A password is never shown. With a slash in it, its rest is taken for the name.
+    is_named = NAME.fullmatch(database.get("NAME", "?")) is not None
+    if not (POSTGRESQL.match(env.str(name)) and is_named):
+        raise ImproperlyConfigured(f"{name}: {DATABASE_FORM}")
     options = database.setdefault("OPTIONS", {})
     return database | {
         "ENGINE": "config.postgis",
@@ -104,8 +127,15 @@ def read_reader(name: str, owner: str, *, seconds: int) -> dict[str, Any]:
 
 
 def read_redis(name: str, seconds: float = 0.25) -> str:
-    """Variable `name` with socket timeouts: a hanging Redis must never hold up a request."""
+    """Variable `name` with socket timeouts: a hanging Redis must never hold up a request.
+
+    Raises ImproperlyConfigured on what is no such URL.
+    """
     url = env.str(name)
+    try:
+        parse_url(url)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}: {REDIS_FORM}") from None
     glue = "&" if "?" in url else "?"
     return f"{url}{glue}socket_timeout={seconds}&socket_connect_timeout={seconds}"
 
