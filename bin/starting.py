@@ -6,12 +6,20 @@ Packages, stores and static files are the image's and the platform's business.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from environment import clean_environment, read_port, read_secret_key, write_private
+from environment import (
+    clean_environment,
+    read_env_file,
+    read_port,
+    read_secret_key,
+    write_private,
+)
 from running import (
     PAYLOAD_OPTIONS,
     guard,
@@ -28,6 +36,8 @@ PYTHON = "python"
 ANYWHERE = "0.0.0.0"  # noqa: S104 (what the container publishes is said outside)
 # Nobody answers there: the sweeper does what workers would.
 NO_REDIS = "redis://127.0.0.1:1/0"
+# What no role can do without; SECRET_KEY is made by `migrate`.
+NEEDED = {"DATABASE_URL", "REDIS_URL"}
 # Touched by the sweeper after each round.
 BEAT = Path(tempfile.gettempdir()) / "sweeper"
 
@@ -43,8 +53,26 @@ def start(arguments: Sequence[str]) -> int:
         raise Refusal(f"bin/start needs a role ({', '.join(ROLES)}) or a command.")
     role = ROLES.get(arguments[0])
     if role is None or len(arguments) > 1:
-        os.execvp(arguments[0], list(arguments))  # noqa: S606
-    return role(clean_environment({"PORT": "8000", **os.environ}))
+        become(arguments)
+    environment = clean_environment({"PORT": "8000", **os.environ})
+    check_variables(environment, NEEDED - ({"REDIS_URL"} if role is start_all else set()))
+    return role(environment)
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    name = command[0]
+    if not name or shutil.which(name) is None:
+        roles = ", ".join(ROLES)
+        raise Refusal(f"bin/start: {name!r} is neither a role ({roles}) nor a command.")
+    os.execvp(name, list(command))  # noqa: S606
+
+
+def check_variables(environment: Mapping[str, str], needed: set[str]) -> None:
+    """Before anything is started, which would be again and again. Raises Refusal."""
+    files = (LOCAL / "env", CHECKOUT / ".env")
+    known = {**read_env_file(files[0]), **read_env_file(files[1]), **environment}
+    if missing := sorted(name for name in needed if not known.get(name)):
+        raise Refusal(f"{' and '.join(missing)} must be set (see the README's table).")
 
 
 def start_web(environment: Mapping[str, str]) -> int:

@@ -40,13 +40,50 @@ def test_sweeper_takes_the_place_of_the_script(tmp_path: Path) -> None:
 
     with subprocess.Popen(
         [sys.executable, BIN / "start", "sweeper"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "DATABASE_URL": "postgres://db",
+            "REDIS_URL": "redis://redis",
+        },
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         said, _ = process.communicate(timeout=60)
 
     assert said.startswith(f"{process.pid} manage.py sweep")
+
+
+@pytest.mark.parametrize("word", ["wbe", "web ", ""])
+def test_word_that_is_neither_role_nor_command_is_named(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word]) == 1
+    told = capsys.readouterr().out
+    assert f"bin/start: {word!r} is neither a role" in told
+    assert "all-in-one" in told
+
+
+@pytest.mark.parametrize(
+    ("role", "environment", "named"),
+    [
+        ("worker", {}, "DATABASE_URL and REDIS_URL must be set"),
+        ("web", {"DATABASE_URL": "postgres://x/y", "REDIS_URL": ""}, "REDIS_URL must be set"),
+        ("all-in-one", {}, "DATABASE_URL must be set"),
+    ],
+)
+def test_role_without_its_stores_is_refused_and_not_started_again_and_again(
+    role: str,
+    environment: dict[str, str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(starting, "LOCAL", tmp_path)
+    monkeypatch.setattr(starting, "CHECKOUT", tmp_path)
+    monkeypatch.setattr("os.environ", environment)
+
+    with pytest.raises(Refusal, match=f"^{named}"):
+        starting.start([role])
 
 
 def test_secret_key_is_made_once_where_all_roles_look(
