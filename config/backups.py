@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -23,6 +25,7 @@ NOBODYS = ("--no-owner", "--no-privileges")
 SERVERS = Path("/usr/lib/postgresql")
 PROGRAM_FOLDER = re.compile(r"/usr/lib/postgresql/(\d+)/bin", re.ASCII)
 SHOWN_CHARACTERS = 2_000
+LEFT = "The database is empty now; the file is as it was."
 
 # What is not of an extension, as statements that drop it. Partitions go with their table, and
 # sequences with their column.
@@ -107,8 +110,7 @@ def restore_backup(path: Path, *, is_forced: bool) -> int:
         if list_contents() and not is_forced:
             raise BackupError("The database is not empty: --force drops all that is in it.")
         empty_database()
-        options = ["--single-transaction", "--no-comments", *NOBODYS, *_reach(), str(path)]
-        run_client("pg_restore", options)
+        _fill_from(path)
         running = Import.objects.fence_owners()
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # a dump holds no statistics
@@ -121,7 +123,23 @@ def check_file(path: Path) -> None:
     """Reads all of it before anything is dropped: one that broke off is not noticed earlier."""
     if not path.is_file():
         raise BackupError(f"{path} is no file")
+    with tempfile.TemporaryFile() as listed:
+        run_client("pg_restore", ["--list", str(path)], output=listed)
+        listed.seek(0)
+        if f" TABLE public {Import._meta.db_table} ".encode() not in listed.read():
+            raise BackupError(f"{path} is a dump of another database: it has no imports")
     run_client("pg_restore", ["--file=/dev/null", str(path)])
+
+
+def _fill_from(path: Path) -> None:
+    """Says what is left where it fails, or is broken off by Ctrl-C."""
+    options = ["--single-transaction", "--no-comments", *NOBODYS, *_reach(), str(path)]
+    try:
+        run_client("pg_restore", options)
+    except BackupError as error:
+        raise BackupError(f"{error}\n{LEFT}") from error
+    except KeyboardInterrupt:
+        raise BackupError(f"pg_restore was broken off.\n{LEFT}") from None
 
 
 def refuse_company() -> None:
@@ -154,20 +172,33 @@ def empty_database() -> None:
 
 
 def run_client(name: str, options: Sequence[str], output: IO[bytes] | None = None) -> None:
-    """Runs one of PostgreSQL's programs. Its password is in its environment: whoever may list
-    processes sees the options of all. Raises BackupError with what it complains of."""
+    """Runs one of PostgreSQL's programs, which ends with this one: left alone it would go on, and
+    commit. Its password is in its environment: whoever may list processes sees the options of all.
+    Raises BackupError with what it complains of."""
     password = str(settings.DATABASES["default"]["PASSWORD"])
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
-    done = subprocess.run(  # noqa: S603 (PostgreSQL's own)
-        [find_client(name), *options],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output or subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    command = ["setpriv", "--pdeathsig", "KILL", "--", find_client(name), *options]
+    with _sigterm_as_ctrl_c():
+        done = subprocess.run(  # noqa: S603 (PostgreSQL's own)
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output or subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
     if done.returncode != 0:
         complaint = done.stderr.decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
         raise BackupError(f"{name} failed: {complaint}")
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """So that what was begun is cleared away, and told."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def find_client(name: str) -> str:
