@@ -133,7 +133,7 @@ def read_redis(name: str, seconds: float = 0.25) -> str:
     """
     url = env.str(name)
     try:
-        parse_url(url)
+        parse_url(url)  # type: ignore[no-untyped-call]
     except ValueError:
         raise ImproperlyConfigured(f"{name}: {REDIS_FORM}") from None
     glue = "&" if "?" in url else "?"

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from config.api.arguments import read_path
 from config.backups import BackupError, write_backup
 
 
@@ -14,7 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = "a file that is not there yet, or a folder, in which it is named by the time"
-        parser.add_argument("target", type=Path, help=what)
+        parser.add_argument("target", type=read_path, help=what)
 
     def handle(self, *args: Any, target: Path, **options: Any) -> None:
         try:

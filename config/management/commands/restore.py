@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.api.arguments import read_path
 from config.backups import BackupError, restore_backup
 
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Brings back the database from a file that `backup` wrote; makes the reader's role anew."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=read_path)
         what = "drop all that is in the database before"
         parser.add_argument("--force", action="store_true", help=what)
 
