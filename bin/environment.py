@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from supervisor import Refusal
@@ -71,17 +73,19 @@ def read_port(settings: Mapping[str, str]) -> int:
 
 
 def read_secret_key(path: Path) -> str:
-    """Made once."""
+    """Made once, also where two make one at the same time: the first stays."""
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(50))
+        own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        write_private(own, secrets.token_urlsafe(50))
+        with suppress(FileExistsError):
+            path.hardlink_to(own)
+        own.unlink()
     return path.read_text().strip()
 
 
 def write_private(path: Path, text: str) -> None:
     """Readable by its owner only; the file appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    unfinished.replace(path)
+    os.replace(unfinished, path)

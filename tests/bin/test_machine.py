@@ -3,7 +3,9 @@ import shutil
 import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from environment import (
@@ -124,6 +126,21 @@ def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert len(key) >= 50
     assert read_secret_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_secret_key_that_two_make_at_once_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "secret_key"
+    start = Barrier(8)
+
+    def make(_number: int) -> str:
+        start.wait()
+        return read_secret_key(path)
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(make, range(8)))
+
+    assert keys == {path.read_text()}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_hold_lock_twice_is_refused(tmp_path: Path) -> None:
