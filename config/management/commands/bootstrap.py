@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from config.management.commands.migrate import one_at_a_time
 from footprints.models import Footprint
 from imports.choices import ACTIVE
 from imports.datasets import datasets
@@ -32,6 +34,10 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with one_at_a_time():
+            self._set_up()
+
+    def _set_up(self) -> None:
         call_command("make_reader", stdout=self.stdout)
         self._create_admin()
         is_new = not settings.FOOTPRINTS_SOURCE and not Import.objects.exists()
@@ -43,7 +49,8 @@ class Command(BaseCommand):
         users = get_user_model().objects
         if users.filter(is_superuser=True).exists():
             return
-        name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
+        name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
+        check_name(name)
         chosen = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
         password = chosen or secrets.token_urlsafe(12)
         users.create_superuser(username=name, password=password)
@@ -72,3 +79,12 @@ class Command(BaseCommand):
         record = create_import("footprints", source)
         kick_import(record.pk)
         self.stdout.write(f"queued {source} as import {record.pk}")
+
+
+def check_name(name: str) -> None:
+    """Raises CommandError for what cannot be the name of a new user."""
+    try:
+        get_user_model()(username=name).full_clean(exclude=["password"])
+    except ValidationError as error:
+        reasons = " ".join(error.messages)
+        raise CommandError(f"DJANGO_SUPERUSER_USERNAME: {name!r}: {reasons}") from error
