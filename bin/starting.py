@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -95,11 +94,12 @@ def start_sweeper(environment: Mapping[str, str]) -> int:
 def migrate(environment: Mapping[str, str]) -> int:
     """Once, before the other roles: tables, the role that reads, the first user, a sample."""
     share_secret_key(environment)
-    for command in ("migrate", "--noinput"), ("bootstrap",):
-        command_line = (PYTHON, "manage.py", *command)
-        code = subprocess.run(command_line, env=environment, cwd=CHECKOUT).returncode
-        if code != 0:
-            return code
+    with Supervisor(LOCAL) as supervisor:
+        for command in ("migrate", "--noinput"), ("bootstrap",):
+            command_line = (PYTHON, "manage.py", *command)
+            program = Program(command[0], command_line, environment, CHECKOUT)
+            if code := supervisor.run(program):
+                return code
     return 0
 
 

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import pytest
 import starting
 from starting import main, share_secret_key
 from supervisor import Refusal
+
+from tests.waiting import wait_until
 
 BIN = Path(__file__).resolve().parents[2] / "bin"
 
@@ -152,3 +155,24 @@ def test_what_is_kept_running_ends_with_a_signal(tmp_path: Path) -> None:
         assert process.wait(15) == 0
     finally:
         process.kill()
+
+
+def test_migrate_that_is_told_to_end_leaves_no_process(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    python.chmod(0o755)
+    code = (
+        "import starting, os; starting.LOCAL = starting.Path(os.sys.argv[1]);"
+        "starting.PYTHON = os.sys.argv[1] + '/python';"
+        "os.sys.exit(starting.guard(lambda: starting.migrate({**os.environ, 'SECRET_KEY': 'x'})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=BIN)
+    try:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(15) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
