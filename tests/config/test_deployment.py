@@ -96,6 +96,14 @@ def test_variables_of_the_blueprint_are_those_of_the_readme() -> None:
     assert set(blueprint_variables()) == documented_variables() - ELSEWHERE
 
 
+def test_platform_that_asks_for_health_by_its_own_name_is_answered() -> None:
+    variables = blueprint_variables()
+
+    for name, key in (("ALLOWED_HOSTS", "HOSTNAME"), ("PUBLIC_URL", "URL")):
+        own = {"type": "web", "name": "catchment", "envVarKey": f"RENDER_EXTERNAL_{key}"}
+        assert variables[name] == {"key": name, "fromService": own}
+
+
 def test_nobody_may_do_anything_on_a_platform_without_signing_in() -> None:
     variables = blueprint_variables()
 
