@@ -1,5 +1,6 @@
 """Finds the imports and payloads that nobody works on, and gets them done."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,8 @@ class Command(BaseCommand):
         parser.add_argument("--beat", type=Path, help="a file to touch after each round")
 
     def handle(self, *args: Any, interval: float, beat: Path | None = None, **options: Any) -> None:
+        if beat is not None and not os.access(beat.parent, os.W_OK):
+            raise CommandError(f"--beat {beat}: nothing can be written to {beat.parent}")
         stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop_asked.set())
@@ -54,7 +57,6 @@ class Command(BaseCommand):
         draining: list[Child] = []
         tidying: list[Child] = []
         self.tidies_at = time.monotonic()
-        touch(beat)
         while not stop_asked.wait(interval):
             importing = list(filter(is_running, importing))
             draining = list(filter(is_running, draining))
@@ -63,7 +65,8 @@ class Command(BaseCommand):
             importing += self._sweep_imports(MAX_CHILDREN - len(importing))
             draining += self._sweep_payloads(can_drain=not draining)
             tidying += self._tidy_bucket(can_tidy=not tidying)
-            touch(beat)
+            if beat is not None:
+                self._try(beat.touch)
         for child in (*importing, *draining, *tidying):
             child.terminate()
 
@@ -105,15 +108,6 @@ class Command(BaseCommand):
             step()
         except (DatabaseError, psycopg.Error, OSError) as error:
             logger.warning("sweep_failed", reason=f"{type(error).__name__}: {error}")
-
-
-def touch(beat: Path | None) -> None:
-    """Raises CommandError: whoever looks at the file must not take this for a sweeper at work."""
-    try:
-        if beat is not None:
-            beat.touch()
-    except OSError as error:
-        raise CommandError(f"--beat {beat}: {error.strerror}") from error
 
 
 def is_running(child: Child) -> bool:
