@@ -226,7 +226,7 @@ def web_command(
 
 
 def answers_health(port: int) -> bool:
-    """Any answer but a server error: hosts and https may be restricted by the settings."""
+    """Any answer but a server error: `bin/bench` also asks servers without such an address."""
     request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     try:
         # Not by http.client, which takes 6 MB as long as this process lives.

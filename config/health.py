@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import django_rq
+from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponsePermanentRedirect, JsonResponse
+from django.middleware.common import CommonMiddleware
 from django.utils.timezone import now
 from redis.exceptions import RedisError
 from rq import Worker
@@ -18,6 +20,16 @@ from explorer.models import TaxiZone
 SIGN_OF_LIFE = timedelta(seconds=60)
 # What tells of the workers of each queue.
 WORKERS = {"workers": "imports", "payload_workers": "payloads"}
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's, which refuses hosts that are not among ALLOWED_HOSTS; but containers, balancers and
+    Prometheus ask from inside, by an address. Each check would be a fault in the log."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        if request.path_info in settings.ASKED_FROM_INSIDE:
+            return None
+        return super().process_request(request)
 
 
 def show_alive(request: HttpRequest) -> JsonResponse:

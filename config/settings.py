@@ -95,12 +95,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.policy.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.health.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+# By an address and without TLS.
+ASKED_FROM_INSIDE = ("/healthz", "/readyz", "/metrics")
 
 DOORS = {
     ("PUT", "/location"): "locations.views.take_fix",
@@ -205,11 +208,7 @@ SIMPLE_JWT = {
 
 if PUBLIC_URL.startswith("https://"):
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [
-        r"^healthz$",
-        r"^readyz$",
-        r"^metrics$",
-    ]  # asked from inside, without TLS
+    SECURE_REDIRECT_EXEMPT = [f"^{path.removeprefix('/')}$" for path in ASKED_FROM_INSIDE]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -37,8 +37,10 @@ print("health", health.status_code)
 secure = Client().get("/sign-in/", secure=True, headers={"host": "catchment.example"})
 print("secure", secure.status_code, secure.headers.get("Strict-Transport-Security"))
 print("cookie", secure.cookies["csrftoken"].OutputString())
-foreign = Client().get("/healthz", headers={"host": "elsewhere.example"})
+foreign = Client().get("/sign-in/", headers={"host": "elsewhere.example"})
 print("foreign", foreign.status_code)
+inside = Client(headers={"host": "10.0.0.7:8000"})
+print("inside", *(inside.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")))
 """
 
 
@@ -210,6 +212,7 @@ def test_https_is_all_there_is_where_people_reach_it_by_https() -> None:
     assert told["secure"] == "200 max-age=31536000; includeSubDomains; preload"
     assert "Secure" in told["cookie"]
     assert told["foreign"] == "400"
+    assert told["inside"] == "200 200 401"
 
 
 def test_settings_of_production_leave_nothing_to_warn_of() -> None:

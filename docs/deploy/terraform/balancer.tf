@@ -14,11 +14,8 @@ resource "aws_lb_target_group" "web" {
   protocol             = "HTTP"
   deregistration_delay = 10
 
-  # The balancer asks with the task's address as the host name, which is not one of ALLOWED_HOSTS:
-  # that is a 400 of a server that lives.
   health_check {
-    path    = "/healthz"
-    matcher = "200,400"
+    path = "/healthz"
   }
 }
 
