@@ -1,8 +1,5 @@
 """Objects of no payload are deleted after a day, and nobody loses bytes by that."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +7,10 @@ from datetime import timedelta
 from hashlib import sha256
 from io import StringIO
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 
 from dropzone import bucket as bucket_module
@@ -23,6 +18,7 @@ from dropzone import raw, receiving
 from dropzone.models import Payload
 from dropzone.partitions import make_next_partitions
 from dropzone.raw import BucketStore, find_lock, get_store, hold
+from tests.commands import start_command
 from tests.dropzone.buckets import NAME, digest, list_keys
 from tests.dropzone.payloads import receive
 
@@ -148,20 +144,6 @@ def test_command_needs_a_bucket() -> None:
         call_command("drop_orphans")
 
 
-def start_sweeper() -> subprocess.Popen[str]:
-    """As a process of its own, on the test's database."""
-    database = connection.settings_dict
-    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={quote(database['HOST'])}"
-    manage = str(django_settings.BASE_DIR / "manage.py")
-    return subprocess.Popen(
-        [sys.executable, manage, "sweep", "--interval", "0.2"],
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def test_real_sweeper_deletes_orphans(
     bucket: Any, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +152,7 @@ def test_real_sweeper_deletes_orphans(
     monkeypatch.setenv("DROPZONE_BUCKET_URL", server)
     monkeypatch.setenv("DROPZONE_BUCKET_REGION", "eu-central-1")
 
-    sweeper = start_sweeper()
+    sweeper = start_command("sweep", "--interval", "0.2")
     try:
         lines: Iterator[str] = iter(sweeper.stdout or ())
         told = next((line for line in lines if "of no payload" in line), "")

@@ -1,12 +1,8 @@
 """Getting imports done: by a worker, and without one."""
 
-import os
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import django_rq
 import psycopg
@@ -36,6 +32,7 @@ from imports.jobs import (
     run_import,
 )
 from imports.models import Chunk, Import, Reject
+from tests.commands import run_command, start_command
 from tests.factories.imports import ChunkFactory, ImportFactory, RejectFactory
 from tests.files import write_file, write_square
 from tests.waiting import wait_until
@@ -48,25 +45,6 @@ def source(tmp_path: Path) -> str:
     file = tmp_path / "file.csv"
     file.write_bytes(write_file(write_square(n) for n in range(3)))
     return str(file)
-
-
-def start_command(*arguments: str) -> subprocess.Popen[str]:
-    """Starts manage.py as a process of its own, on the test's database."""
-    database = connection.settings_dict
-    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={quote(database['HOST'])}"
-    return subprocess.Popen(
-        [sys.executable, str(django_settings.BASE_DIR / "manage.py"), *arguments],
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def run_command(*arguments: str) -> None:
-    process = start_command(*arguments)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
 
 
 def test_file_path_becomes_a_file_url_of_its_absolute_path(tmp_path: Path) -> None:
