@@ -1,19 +1,26 @@
 """What holds for the project as a whole."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command, get_commands, load_command_class
+from django.core.management.base import BaseCommand
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 
 ROOT = Path(django_settings.BASE_DIR)
 APPS = {"config", "imports", "footprints", "locations", "dropzone", "explorer"}
-# Pages that tell addresses between backticks, and what else begins with a slash there.
-TELL_ADDRESSES = {"README.md", "api.md", "api-examples.md", "access.md", "pages.md"}
-NO_ADDRESSES = {"/var/lib/catchment", "/api/v1/"}
+OWN_COMMANDS = sorted(name for name, app in get_commands().items() if app in APPS)
+# What else begins with a slash between backticks.
+NO_ADDRESSES = {"/var/lib/catchment", "/tmp", "/proc", "/api/v1/"}  # noqa: S108
+NO_ADDRESSES |= {"/minute", "/hour", "/day"}  # of rates
+# How a variable of the environment is read; quoted alone it may stand in a list of names.
+READS = re.compile(
+    r"""(?:env\.\w+\(|read_\w+\(|(?:environ|environment|settings)(?:\.get\(|\[))"([A-Z_]+)"
+    |\$\{([A-Z_]+)""",
+    re.VERBOSE,
+)
 # Parts of a library, each with a description of its own.
 FOREIGN = ("admin/", "rq/")
 
@@ -44,15 +51,35 @@ def test_no_migration_is_missing() -> None:
     call_command("makemigrations", "--check", "--dry-run")
 
 
-@pytest.mark.parametrize(
-    "command", sorted(name for name, app in get_commands().items() if app in APPS)
-)
-def test_every_command_is_documented_and_called_by_a_test(command: str) -> None:
+@pytest.mark.parametrize("command", OWN_COMMANDS)
+def test_every_command_is_called_by_a_test(command: str) -> None:
     tests = "\n".join(page.read_text() for page in (ROOT / "tests").rglob("*.py"))
 
-    assert f"manage.py {command}" in read_docs()
     calls = ("call_command", "run_command", "start_command")
     assert any(f'{call}("{command}"' in tests for call in calls)
+
+
+def list_options(command: BaseCommand, name: str) -> set[str]:
+    parser = command.create_parser("manage.py", name)
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def list_own_options(name: str) -> set[str]:
+    """Without those of Django's, of the command that it replaces too."""
+    command = load_command_class(get_commands()[name], name)
+    parent = next(base for base in type(command).__mro__ if base.__module__.startswith("django."))
+    return list_options(command, name) - list_options(parent(), name)
+
+
+@pytest.mark.parametrize("command", OWN_COMMANDS)
+def test_every_command_has_a_row_that_names_its_options(command: str) -> None:
+    rows = re.findall(
+        rf"^\| `manage\.py {command}( .*?)?` \|",
+        (ROOT / "docs/operations.md").read_text(),
+        re.MULTILINE,
+    )
+
+    assert [set(re.findall(r"--[a-z0-9-]+", row)) for row in rows] == [list_own_options(command)]
 
 
 def test_every_endpoint_is_documented() -> None:
@@ -78,41 +105,19 @@ def test_every_endpoint_is_documented() -> None:
     assert named - documented == set()
 
 
-def test_every_variable_of_the_settings_is_in_the_table_of_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    found = subprocess.run(
-        [
-            "grep",
-            "-ohE",
-            r'(env\.\w+|read_\w+)\("[A-Z_]+"|environ\.get\("[A-Z_]+"',
-            "-r",
-            "config",
-            "imports",
-            "footprints",
-            "locations",
-            "dropzone",
-            "explorer",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    names = {line.split('"')[1] for line in found.splitlines()}
-
-    assert {"DATABASE_URL", "FOOTPRINTS_SOURCE"} <= names
-    assert {name for name in names if f"| `{name}` |" not in readme} == set()
-
-
-def test_every_variable_of_the_readme_is_read() -> None:
-    names = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    pages = [*ROOT.glob("docker-compose.yml"), *(ROOT / "bin").glob("*")]
+def list_variables() -> set[str]:
+    """Those that the code reads, `bin/` and docker-compose.yml included."""
+    pages = [ROOT / "docker-compose.yml", *(ROOT / "bin").iterdir()]
     pages += [page for app in APPS for page in (ROOT / app).rglob("*.py")]
     code = "\n".join(page.read_text() for page in pages if page.is_file())
+    return {name for pair in READS.findall(code) for name in pair if name} - {"PATH"}
 
-    assert names
-    read = set(re.findall(r"""["']([A-Z_]+)["']|\$\{?([A-Z_]+)""", code))
-    assert set(names) - {name for pair in read for name in pair} == set()
+
+def test_variables_of_the_readme_are_those_that_are_read() -> None:
+    documented = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert {"DATABASE_URL", "PORT", "FOOTPRINTS_SOURCE", "CATCHMENT_FAULTS"} <= list_variables()
+    assert sorted(documented) == sorted(list_variables())
 
 
 def test_every_documented_command_exists() -> None:
@@ -122,8 +127,8 @@ def test_every_documented_command_exists() -> None:
 
 
 def list_documented_addresses() -> set[str]:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/apps").glob("*.md")]
-    text = "\n".join(page.read_text() for page in pages if page.name in TELL_ADDRESSES)
+    """Between backticks, the table of all addresses included."""
+    text = read_docs() + (ROOT / "docs/access.md").read_text()
     without_blocks = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     words = {word for span in without_blocks.split("`")[1::2] for word in span.split()}
     return {word for word in words if word.startswith("/")} - NO_ADDRESSES

@@ -1,12 +1,14 @@
 """What Prometheus reads, as its own client parses it."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import django_rq
 import pytest
+from django.conf import settings as django_settings
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
@@ -166,6 +168,18 @@ def test_scrape_survives_without_redis(anybody: Client, settings: Settings) -> N
     assert find(samples, "up", store="redis") == 0
     assert find(samples, "up", store="database") == 1
     assert find(samples, "payloads_waiting") == 0
+
+
+def test_documented_metrics_are_those_that_are_told(anybody: Client) -> None:
+    docs = Path(django_settings.BASE_DIR) / "docs"
+    pages = "".join((docs / page).read_text() for page in ("watching.md", "runbook.md"))
+
+    text = anybody.get("/metrics").content.decode()
+
+    named = {name.removesuffix("_count") for name in re.findall(r"catchment_[a-z_]+", pages)}
+    families = {family.name for family in text_string_to_metric_families(text)}
+    # Which the client adds where a process counts for itself.
+    assert named == families - {"catchment_request_seconds_created"}
 
 
 # Who may read it

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import django_structlog
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -162,6 +164,21 @@ def test_import_that_is_gone_is_left_without_a_fault(lines: Lines, db: None) -> 
     run_import(ImportFactory().pk)  # it has ended: nobody claims it
 
     assert lines.find("import_claimed") == []
+
+
+def test_documented_events_are_those_that_are_logged() -> None:
+    root = Path(django_settings.BASE_DIR)
+    apps = ("config", "imports", "footprints", "locations", "dropzone", "explorer")
+    code = "".join(page.read_text() for app in apps for page in (root / app).rglob("*.py"))
+    library = Path(django_structlog.__file__).with_name("middlewares") / "request.py"
+    logs = (root / "docs/watching.md").read_text().partition("## Metrics")[0]
+
+    named = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", logs, re.M))))
+
+    ours = set(re.findall(r'logger\.\w+\(\s*"([a-z_]+)"', code))
+    assert ours
+    assert ours <= named
+    assert {name for name in named - ours if f'"{name}"' not in library.read_text()} == set()
 
 
 # Forms, and where they go
