@@ -4,7 +4,7 @@ output "address" {
 }
 
 output "migrate" {
-  description = "To be run after the first apply, and with each new image before its services."
+  description = "To be run after the first apply, and with each new image before its services (docs/deployment.md)."
   value = join(" ", [
     "aws ecs run-task --launch-type FARGATE",
     "--region ${var.region} --cluster ${aws_ecs_cluster.main.name}",
