@@ -13,7 +13,7 @@ ROOT = Path(django_settings.BASE_DIR)
 APPS = {"config", "imports", "footprints", "locations", "dropzone", "explorer"}
 OWN_COMMANDS = sorted(name for name, app in get_commands().items() if app in APPS)
 # What else begins with a slash between backticks.
-NO_ADDRESSES = {"/var/lib/catchment", "/tmp", "/proc", "/api/v1/"}  # noqa: S108
+NO_ADDRESSES = {"/var/lib/catchment", "/tmp", "/proc", "/catchment", "/api/v1/"}  # noqa: S108
 NO_ADDRESSES |= {"/minute", "/hour", "/day"}  # of rates
 # How a variable of the environment is read; quoted alone it may stand in a list of names.
 READS = re.compile(
