@@ -45,7 +45,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libgeos-c1v5 libpq5 libproj25 tini \
     && find /usr/share/proj -type f ! -name proj.db -delete \
     && rm -rf /var/lib/apt/lists/*
-# For backups; of the server's own version, which they must not be older than.
+# For backups of docker-compose.yml's server: newer ones need newer programs (docs/keeping.md).
 COPY --from=database /usr/lib/postgresql/15/bin/pg_dump /usr/lib/postgresql/15/bin/pg_restore \
     /usr/lib/postgresql/15/bin/
 COPY --from=gdal /gdal/installed/lib/libgdal.so.32 /usr/local/lib/
