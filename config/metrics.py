@@ -4,7 +4,7 @@ Counts only: no name, no address, no row.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hmac import compare_digest
 from typing import Any
 
@@ -62,7 +62,14 @@ class Figures:
         yield from self._ask("redis", RedisError, ask_redis, up)
         yield up
 
-    def _ask(self, store: str, fault: type[Exception], ask: Any, up: GaugeMetricFamily) -> Any:
+    def _ask(
+        self,
+        store: str,
+        fault: type[Exception],
+        ask: Callable[[], Iterable[Metric]],
+        up: GaugeMetricFamily,
+    ) -> Iterable[Metric]:
+        """Also notes in `up` whether the store answered."""
         try:
             found = list(ask())
         except fault:

@@ -7,6 +7,7 @@ from typing import Any
 import checkup
 import django_rq
 import pytest
+import starting
 from rq import Worker
 
 
@@ -55,6 +56,15 @@ def test_workers_without_redis_are_not_healthy(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
     assert checkup.main(["worker"]) == 1
+
+
+def test_sweeper_beats_where_its_check_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr("os.execvpe", lambda _, command, environment: started.append(command))
+
+    starting.start_sweeper({})
+
+    assert started[0][-2:] == ("--beat", str(starting.BEAT))
 
 
 def test_sweeper_is_healthy_while_it_makes_rounds(

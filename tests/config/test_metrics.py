@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import django_rq
 import pytest
@@ -250,6 +251,40 @@ def test_folders_of_servers_that_are_gone_are_removed(
 
     assert not gone.exists()
     assert mine.exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this process would count, if it were one of a server's."""
+    monkeypatch.setattr(sharing, "FOLDER", tmp_path)
+    monkeypatch.setenv(sharing.VARIABLE, "")
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(pid=os.getpid()))
+    return sharing.name_folder(os.getpid())
+
+
+def test_processes_of_a_server_count_in_a_folder_of_their_own(folder: Path) -> None:
+    sharing.share_counts()
+
+    assert os.environ[sharing.VARIABLE] == str(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_folder_that_others_may_write_to_is_not_used(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    sharing.share_counts()
+
+    assert os.environ[sharing.VARIABLE] == ""
+
+
+def test_link_to_another_folder_is_not_used(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "elsewhere")
+
+    sharing.share_counts()
+
+    assert os.environ[sharing.VARIABLE] == ""
 
 
 def test_process_of_no_server_counts_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
