@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 from psycopg.conninfo import make_conninfo
 
 from config.api.reading import READER
@@ -111,7 +111,7 @@ def restore_backup(path: Path, *, is_forced: bool) -> int:
             raise BackupError("The database is not empty: --force drops all that is in it.")
         empty_database()
         _fill_from(path)
-        running = Import.objects.fence_owners()
+        running = _fence_owners()
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # a dump holds no statistics
     except DatabaseError as error:
@@ -140,6 +140,16 @@ def _fill_from(path: Path) -> None:
         raise BackupError(f"{error}\n{LEFT}") from error
     except KeyboardInterrupt:
         raise BackupError(f"pg_restore was broken off.\n{LEFT}") from None
+
+
+def _fence_owners() -> int:
+    """How many imports were running; 0 in tables of an older version, whose owners this one's
+    database will not let in."""
+    try:
+        with transaction.atomic():
+            return Import.objects.fence_owners()
+    except ProgrammingError:
+        return 0
 
 
 def refuse_company() -> None:

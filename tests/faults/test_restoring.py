@@ -236,3 +236,16 @@ def test_dump_of_another_version_is_told(drill: Drill, tmp_path: Path) -> None:
 
     assert "it is of an older version: run `manage.py migrate` now" in told
     assert "it is of a newer version: run that, not this one" in told
+
+
+def test_dump_of_older_tables_is_restored_and_then_migrated(drill: Drill, tmp_path: Path) -> None:
+    file = str(tmp_path / "old")
+    assert drill.run_command("migrate", "imports", "0001").returncode == 0
+    assert drill.run_command("backup", file).returncode == 0
+
+    restored = drill.run_command("restore", file, "--force")
+
+    assert restored.returncode == 0, restored.stderr
+    assert "it is of an older version: run `manage.py migrate` now" in restored.stdout
+    for command in ("migrate", "make_reader"):
+        assert drill.run_command(command).returncode == 0

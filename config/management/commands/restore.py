@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from config.api.arguments import read_path
 from config.backups import BackupError, restore_backup
@@ -26,14 +27,15 @@ class Command(BaseCommand):
         except (BackupError, DatabaseError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"restored {file}; {running} imports were running, and go on")
-        self._tell_version()
-        call_command("make_reader", stdout=self.stdout)
-
-    def _tell_version(self) -> None:
         executor = MigrationExecutor(connection)
-        loader = executor.loader
-        if executor.migration_plan(loader.graph.leaf_nodes()):
-            self.stdout.write("it is of an older version: run `manage.py migrate` now")
+        self._tell_newer(executor.loader)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            then = "run `manage.py migrate` now, then `manage.py make_reader`"
+            self.stdout.write(f"it is of an older version: {then}")
+        else:
+            call_command("make_reader", stdout=self.stdout)
+
+    def _tell_newer(self, loader: MigrationLoader) -> None:
         known = loader.disk_migrations or {}
         ours = {app for app, _ in known}
         newer = [key for key in loader.applied_migrations if key[0] in ours and key not in known]
