@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from figures import SECONDS, Line, Quantity, write_figures, write_rounds, write_table
+from figures import (
+    SECONDS,
+    Line,
+    Quantity,
+    Section,
+    Table,
+    make_section,
+    write_rounds,
+    write_table,
+)
 from loading import (
     CONNECTIONS,
     RATE,
@@ -26,7 +35,6 @@ from workbench import (
     WORKER_START_SECONDS,
     Bench,
     Options,
-    describe_machine,
     end_child,
     ensure_tool,
     query,
@@ -124,8 +132,7 @@ class Round:
 # Measuring
 
 
-def measure_dropzone(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_dropzone(bench: Bench, options: Options) -> Section:
     ensure_tool(bench.workshop, "wrk")
     statement = read_statement(bench, "dropzone.receiving", "RECEIVE")
     script = make_pgbench_script(SET_VARIABLES, statement, EXPRESSIONS)
@@ -141,7 +148,7 @@ def measure_dropzone(bench: Bench, options: Options) -> str:
         f"Rounds: {options.rounds}, {options.seconds} s each, the statement {bare_seconds} s;"
         f" {CONNECTIONS} connections."
     )
-    return "\n\n".join([describe_machine(bench), what, *write_measured(rounds)])
+    return make_section(what, [tabulate_rates(rounds)], *write_rest(rounds))
 
 
 def measure_statement(bench: Bench, script: str, seconds: int) -> Load:
@@ -233,21 +240,22 @@ def check_outcome(load: Load, outcome: Outcome) -> None:
 # Telling
 
 
-def write_measured(rounds: Sequence[Round]) -> list[str]:
-    """The tables: how many, how long each took, and what was left when the load ended."""
-    return [write_rates(rounds), write_latencies(rounds), write_backlog(rounds)]
-
-
-def write_rates(rounds: Sequence[Round]) -> str:
+def tabulate_rates(rounds: Sequence[Round]) -> Table:
     rates = tuple(one.load.rate for one in rounds)
-    return write_figures(
+    return Table(
         [
             Line(BARE, tuple(one.bare.rate for one in rounds)),
-            Line(OURS, rates, BARE, note=f"wanted: {WANTED_RATE:,}"),
+            Line(OURS, rates, BARE, limit=WANTED_RATE),
             Line(DRAINED, tuple(one.outcome.rate for one in rounds), OURS, 1.0),
         ],
         RATE,
     )
+
+
+def write_rest(rounds: Sequence[Round]) -> list[str]:
+    """The tables that hold nothing against another: how long each took, and what was left when
+    the load ended."""
+    return [write_latencies(rounds), write_backlog(rounds)]
 
 
 def write_latencies(rounds: Sequence[Round]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from figures import Line, Quantity, write_figures
+from figures import Line, Quantity, Section, Table, make_section
 from footprint_bench import ingest
 from loading import RATE, Load, fetch_paths
 from location_bench import rotate
@@ -28,7 +28,6 @@ from workbench import (
     Options,
     call,
     count_rows,
-    describe_machine,
     end_child,
     ensure_environment,
     ensure_tool,
@@ -41,6 +40,8 @@ from workbench import (
 OURS = "this server"
 DATASETTE = "Datasette"
 CONNECTIONS = 8
+FEW = 2
+TABLES = {"games": "explorer_game", "trips": "explorer_trip"}
 VALUES = 50  # that a query is asked with, one after the other
 PAGE_ROWS = 100
 AGES = (12, 16, 17, 18)  # of the generated games that have one
@@ -112,8 +113,7 @@ Driver = Callable[[Query, str, int], Load]
 # Measuring
 
 
-def measure_explorer(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_explorer(bench: Bench, options: Options) -> Section:
     ensure_tool(bench.workshop, "wrk")
     python = ensure_environment(bench.workshop, "datasette", "datasette")
     load_games(bench, options.rows)
@@ -130,9 +130,9 @@ def measure_explorer(bench: Bench, options: Options) -> str:
         f"{count_rows(bench, 'explorer_game'):,} games"
         f" ({(FILES / f'games-{options.rows}.csv').stat().st_size / 1e6:,.0f} MB as CSV), rounds:"
         f" {options.rounds}, {options.seconds} s each; {CONNECTIONS} connections."
-        f" Peer: {read_output(bench, DATASETTE, python, '-c', PRINT_VERSION)}."
     )
-    return "\n\n".join([describe_machine(bench), what, *write_loads(queries, loads)])
+    peers = read_output(bench, DATASETTE, python, "-c", PRINT_VERSION)
+    return make_section(what, make_tables(queries, loads), peers=peers)
 
 
 def load_games(bench: Bench, rows: int) -> None:
@@ -282,16 +282,29 @@ def drive(bench: Bench, ports: Mapping[str, int], one: Query, name: str, seconds
     return load
 
 
+def measure_alone(
+    bench: Bench, dataset: str, queries: Sequence[Query], options: Options
+) -> tuple[str, dict[str, list[Load]]]:
+    """How many rows there are, and the loads of each query on them: this server's, over so few
+    connections that it is an answer's time that is measured."""
+    name = f"{count_rows(bench, TABLES[dataset]):,} {dataset}"
+    return name, measure_queries(partial(drive_few, bench), [name], queries, options)
+
+
+def drive_few(bench: Bench, one: Query, name: str, seconds: int) -> Load:
+    return fetch_paths(bench, bench.web, one.ours, connections=FEW, seconds=seconds)
+
+
 # Telling
 
 
-def write_loads(queries: Sequence[Query], loads: Mapping[str, Sequence[Load]]) -> list[str]:
-    """The tables: how many answers, and how long they took."""
+def make_tables(queries: Sequence[Query], loads: Mapping[str, Sequence[Load]]) -> list[Table]:
+    """How many answers, and how long they took."""
     rates = {name: tuple(load.rate for load in found) for name, found in loads.items()}
     names = (DATASETTE, OURS)
     return [
-        write_figures(compare(queries, names, rates, RATE_WANTED), RATE),
-        write_figures(compare(queries, names, list_p95(loads), P95_WANTED), LATENCY),
+        Table(compare(queries, names, rates, RATE_WANTED), RATE),
+        Table(compare(queries, names, list_p95(loads), P95_WANTED), LATENCY),
     ]
 
 
@@ -303,7 +316,7 @@ def compare(
     queries: Sequence[Query],
     names: tuple[str, str],
     figures: Mapping[str, tuple[float, ...]],
-    wanted: float,
+    wanted: float | None,
 ) -> list[Line]:
     """For each query the line of the first name, and that of the second against it."""
     lines = []

@@ -41,50 +41,76 @@ SECONDS = Quantity("seconds")
 class Line:
     """A line of the table: the figures of all rounds, or a `note` in their place.
 
-    `is_bound`: it was ended before it was done, and would have taken more.
+    `wanted` is of the ratio, `limit` of the figure itself. `is_bound`: it was ended before it was
+    done, and would have taken more.
     """
 
     name: str
     figures: tuple[float, ...] = ()
     against: str = ""
     wanted: float | None = None
+    limit: float | None = None
     note: str = ""
     is_bound: bool = False
 
+    @property
+    def median(self) -> float:
+        return statistics.median(self.figures)
 
-def write_figures(lines: Sequence[Line], quantity: Quantity = SECONDS) -> str:
-    medians = {line.name: statistics.median(line.figures) for line in lines if line.figures}
-    sign = "≥" if quantity.is_more_better else "≤"
-    rows = [
-        [
-            line.name,
-            write_rounds(line, quantity),
-            line.against,
-            write_ratio(line, medians),
-            "" if line.wanted is None else f"{sign} {line.wanted:.2f}",
+
+@dataclass(frozen=True)
+class Table:
+    """Lines of one quantity; a line's `against` names another of them."""
+
+    lines: Sequence[Line]
+    quantity: Quantity = SECONDS
+
+    def find_base(self, line: Line) -> Line | None:
+        """What the line is held against, where both have figures."""
+        found = next((other for other in self.lines if other.name == line.against), None)
+        return found if found and found.figures and line.figures else None
+
+    def write(self) -> str:
+        rows = [
+            [
+                line.name,
+                write_rounds(line, self.quantity),
+                line.against,
+                write_ratio(line, self.find_base(line)),
+                write_wanted(line, self.quantity),
+            ]
+            for line in self.lines
         ]
-        for line in lines
-    ]
-    return write_table(["what", quantity.name, "against", "measured ratio", "wanted"], rows)
+        header = ["what", self.quantity.name, "against", "measured ratio", "wanted"]
+        return write_table(header, rows)
 
 
 def write_rounds(line: Line, quantity: Quantity) -> str:
     """The median, and between which two the rounds were."""
     if not line.figures:
         return line.note
-    text = quantity.write(statistics.median(line.figures))
+    text = write_median(line, quantity)
     if len(line.figures) > 1:
         least, most = quantity.write(min(line.figures)), quantity.write(max(line.figures))
         text += f" ({least} to {most})"
-    prefix = "more than " if line.is_bound else ""
-    return f"{prefix}{text}{', ' if line.note else ''}{line.note}"
+    return f"{text}{', ' if line.note else ''}{line.note}"
 
 
-def write_ratio(line: Line, medians: Mapping[str, float]) -> str:
-    if not (line.figures and line.against):
+def write_median(line: Line, quantity: Quantity) -> str:
+    return f"{'more than ' if line.is_bound else ''}{quantity.write(line.median)}"
+
+
+def write_ratio(line: Line, base: Line | None) -> str:
+    if base is None:
         return ""
-    ratio = medians[line.name] / medians[line.against]
-    return f"{'more than ' if line.is_bound else ''}{ratio:.2f}"
+    return f"{'less than ' if base.is_bound else ''}{line.median / base.median:.2f}"
+
+
+def write_wanted(line: Line, quantity: Quantity) -> str:
+    sign = "≥" if quantity.is_more_better else "≤"
+    if line.limit is not None:
+        return f"{sign} {quantity.write(line.limit)} {quantity.name}"
+    return "" if line.wanted is None else f"{sign} {line.wanted:.2f}"
 
 
 def write_memory(figures: Mapping[str, Figure]) -> str:
@@ -98,6 +124,34 @@ def write_memory(figures: Mapping[str, Figure]) -> str:
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ruler = ["---"] * len(header)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ruler, *rows))
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture of figures that grow: for each name a figure at each size."""
+
+    file: str
+    title: str
+    sizes_of: str
+    unit: str
+    sizes: Sequence[int]
+    series: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was measured, as Markdown; its tables, the versions of other programs, its picture."""
+
+    content: str
+    tables: Sequence[Table] = ()
+    peers: str = ""
+    plot: Plot | None = None
+
+
+def make_section(what: str, tables: Sequence[Table], *rest: str, peers: str = "") -> Section:
+    """What was measured, the tables, and what else there is to tell."""
+    parts = (f"{what} Peers: {peers}." if peers else what, *(table.write() for table in tables))
+    return Section("\n\n".join((*parts, *rest)), tables, peers)
 
 
 def read_page(path: Path) -> str:

@@ -6,14 +6,16 @@ import http.client
 import itertools
 import math
 import os
+import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
-from figures import Figure, Line, write_figures, write_memory
+from figures import Figure, Line, Section, Table, make_section, write_memory
 from import_bench import Watch, follow, make_file, read_seconds
 from machine import CHECKOUT, step
 from running import WEB_START_SECONDS
@@ -26,7 +28,6 @@ from workbench import (
     Options,
     call,
     count_rows,
-    describe_machine,
     end_child,
     ensure_environment,
     find_free_port,
@@ -34,6 +35,7 @@ from workbench import (
     query,
     read_memory,
     read_output,
+    read_versions,
     run_worker,
 )
 
@@ -56,6 +58,7 @@ TIPG = "tipg, points of the same table"
 TILES = "tiles"
 SHAPELY = "shapely alone, one process"
 INGEST = "ingest, two loaders"
+AGAIN = "the same file again"
 
 COPY_FEATURES = """
     COPY (
@@ -69,44 +72,50 @@ COPY_FEATURES = """
 """
 
 
-def measure_heatmap(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_heatmap(bench: Bench, options: Options) -> Section:
     with run_worker(bench, loaders=2) as worker:
         ingest(bench, worker, "footprints", options.rows)
     count = count_rows(bench, TABLE)
     seconds: dict[str, list[float]] = {}
     growth = 0
-    with run_tipg(bench) as tipg:
+    python = ensure_environment(bench.workshop, "tipg", "tipg", "uvicorn")
+    with run_tipg(bench, python) as tipg:
         for number in range(1, options.rounds + 1):
             say(f"Round {number} of {options.rounds}")
             before = list_memory(bench)
-            for name, taken in measure_round(bench, tipg):
+            for name, taken in measure_round(bench, tipg, count):
                 seconds.setdefault(name, []).append(taken)
             growth = max(growth, find_growth(before, list_memory(bench)))
-    note = f"extrapolated from {min(count, SERIALIZER_ROWS):,} points"
-    times = {name: tuple(found) for name, found in seconds.items()}
-    lines = [
-        Line(BARE, times[BARE]),
-        Line(HEAT, times[HEAT], BARE, 1.5),
-        Line(FIRST, times[FIRST], note="wanted: 0.10"),
-        Line(SERIALIZER, (measure_serializer(bench, count),), note=note),
-        Line("heatmap, beside the serializer", times[HEAT], SERIALIZER, 0.05),
-        Line(TIPG, times[TIPG]),
-        Line(TILES, times[TILES], TIPG, 0.5),
-    ]
     what = (
         f"{count:,} footprints, rounds: {options.rounds}. Tiles: zoom {ZOOMS[0]} to {ZOOMS[-1]} at"
         f" {len(PLACES)} towns, {CLIENTS} clients at once, {REPEATS} times all of them."
     )
     memory = f"A web worker grew by {growth / 1e6:.0f} MB at most (wanted: 30)."
-    return "\n\n".join([describe_machine(bench), what, write_figures(lines), memory])
+    gis = read_versions(bench, bench.workshop.python, "djangorestframework-gis")
+    peers = f"{gis}, {read_versions(bench, python, 'tipg', 'uvicorn')}"
+    return make_section(what, [Table(make_lines(seconds, count))], memory, peers=peers)
 
 
-def measure_round(bench: Bench, tipg: int) -> Iterator[tuple[str, float]]:
+def make_lines(seconds: Mapping[str, Sequence[float]], count: int) -> list[Line]:
+    times = {name: tuple(found) for name, found in seconds.items()}
+    note = f"extrapolated from {min(count, SERIALIZER_ROWS):,} points"
+    return [
+        Line(BARE, times[BARE]),
+        Line(HEAT, times[HEAT], BARE, 1.5),
+        Line(FIRST, times[FIRST], limit=0.1),
+        Line(SERIALIZER, times[SERIALIZER], note=note),
+        Line("heatmap, beside the serializer", times[HEAT], SERIALIZER, 0.05),
+        Line(TIPG, times[TIPG]),
+        Line(TILES, times[TILES], TIPG, 0.5),
+    ]
+
+
+def measure_round(bench: Bench, tipg: int, count: int) -> Iterator[tuple[str, float]]:
     yield BARE, measure_bare(bench)
     first, whole = measure_heat(bench)
     yield FIRST, first
     yield HEAT, whole
+    yield SERIALIZER, measure_serializer(bench, count)
     yield TIPG, measure_tiles(tipg, "tipg", list_tipg_tiles())
     yield TILES, measure_tiles(bench.web, "tiles", list_tiles())
 
@@ -218,16 +227,14 @@ def fetch_all(port: int, paths: Sequence[str]) -> str:
 
 
 @contextmanager
-def run_tipg(bench: Bench) -> Iterator[int]:
-    """Its port; it is installed into an environment of its own, and serves until the block ends."""
-    workshop = bench.workshop
-    python = ensure_environment(workshop, "tipg", "tipg", "uvicorn")
+def run_tipg(bench: Bench, python: str) -> Iterator[int]:
+    """Its port, where it serves until the block ends."""
     role = bench.home.database_url.partition("://")[2].partition("@")[0]
     url = f"postgresql://{role}@{quote(str(bench.home.sockets), safe='')}/{role}"
     port = find_free_port()
     serve = ("-m", "uvicorn", "tipg.main:app", "--port", str(port), "--workers", "2")
     options = ("--no-access-log", "--log-level", "warning")
-    program = workshop.program("tipg", python, *serve, *options, DATABASE_URL=url)
+    program = bench.workshop.program("tipg", python, *serve, *options, DATABASE_URL=url)
     child = bench.supervisor.keep_running(program)
     bench.supervisor.wait_until(lambda: answers(port), child, WEB_START_SECONDS)
     yield port
@@ -255,27 +262,46 @@ def find_growth(before: dict[int, int], after: dict[int, int]) -> int:
 # Ingest
 
 
-def measure_ingest(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_ingest(bench: Bench, options: Options) -> Section:
     rows = options.rows
-    with run_worker(bench, loaders=2) as worker:
-        figure = ingest(bench, worker, "footprints", rows)
-        again = ingest(bench, worker, "footprints", rows)
-    count = count_rows(bench, TABLE)
     file = FILES / f"footprints-{rows}.csv"
-    taken = min(rows, SHAPELY_ROWS)
-    with step(SHAPELY):
-        alone = run_peer(bench, "shapely_alone.py", str(file), str(taken)) * rows / taken
-    lines = [
-        Line(SHAPELY, (alone,), note=f"extrapolated from {taken:,} rows"),
-        Line(INGEST, (figure.seconds,), SHAPELY),
-        Line("the same file again", (again.seconds,), INGEST),
-    ]
+    figures: dict[str, list[Figure]] = {}
+    for number in range(1, options.rounds + 1):
+        say(f"Round {number} of {options.rounds}")
+        empty(bench)
+        with run_worker(bench, loaders=2) as worker:
+            figures.setdefault(INGEST, []).append(ingest(bench, worker, "footprints", rows))
+            figures.setdefault(AGAIN, []).append(ingest(bench, worker, "footprints", rows))
+        figures.setdefault(SHAPELY, []).append(Figure(measure_shapely(bench, file, rows)))
+    seconds = {name: tuple(f.seconds for f in found) for name, found in figures.items()}
+    note = f"extrapolated from {min(rows, SHAPELY_ROWS):,} rows"
+    table = Table(
+        [
+            Line(SHAPELY, seconds[SHAPELY], note=note),
+            Line(INGEST, seconds[INGEST], SHAPELY),
+            Line(AGAIN, seconds[AGAIN], INGEST),
+        ]
+    )
     size = query(bench, f"SELECT pg_size_pretty(pg_total_relation_size('{TABLE}'))")
     what = (
-        f"{rows:,} rows ({file.stat().st_size / 1e6:,.0f} MB), {count:,} footprints ({size});"
-        f" {rows / figure.seconds:,.0f} rows a second."
+        f"{rows:,} rows ({file.stat().st_size / 1e6:,.0f} MB), {count_rows(bench, TABLE):,}"
+        f" footprints ({size}), rounds: {options.rounds};"
+        f" {rows / statistics.median(seconds[INGEST]):,.0f} rows a second."
     )
-    return "\n\n".join(
-        [describe_machine(bench), what, write_figures(lines), write_memory({INGEST: figure})]
-    )
+    largest = max(figures[INGEST], key=lambda figure: figure.peak_bytes)
+    peers = read_versions(bench, bench.workshop.python, "shapely")
+    return make_section(what, [table], write_memory({INGEST: largest}), peers=peers)
+
+
+def empty(bench: Bench) -> None:
+    """As it was before the first round: of the same file nothing is known."""
+    query(bench, f"TRUNCATE {TABLE} CASCADE")
+    for record in call(bench, "GET", "/api/v1/imports/")["results"]:
+        call(bench, "DELETE", f"/api/v1/imports/{record['id']}/")
+    query(bench, "CHECKPOINT")
+
+
+def measure_shapely(bench: Bench, file: Path, rows: int) -> float:
+    taken = min(rows, SHAPELY_ROWS)
+    with step(SHAPELY):
+        return run_peer(bench, "shapely_alone.py", str(file), str(taken)) * rows / taken

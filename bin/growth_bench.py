@@ -1,16 +1,18 @@
-"""The explorer's answers as its tables grow: of ten times as many games, and of trips."""
+"""How time grows with size: of imports, the heatmap, the explorer's answers, and stored minutes."""
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from explorer_bench import (
+    FEW,
     LATENCY,
     SAMPLE_GAMES,
     VALUES,
@@ -21,61 +23,141 @@ from explorer_bench import (
     compare,
     list_p95,
     load_games,
-    measure_queries,
+    measure_alone,
     read_lines,
     settle,
 )
-from figures import Line, write_figures, write_rounds, write_table
-from footprint_bench import ingest
-from loading import Load, fetch_paths
-from workbench import (
-    Bench,
-    Options,
-    count_rows,
-    describe_machine,
-    ensure_tool,
-    run_worker,
+from figures import (
+    SECONDS,
+    Line,
+    Plot,
+    Quantity,
+    Section,
+    Table,
+    write_rounds,
+    write_table,
 )
+from footprint_bench import FIRST, HEAT, TABLE, ingest, measure_heat
+from import_bench import CLEAN, CSV_TWO, Case, make_clean_file, measure_import
+from loading import CONNECTIONS, RATE, read_statement
+from location_bench import (
+    BARE,
+    OURS,
+    drive_service,
+    drive_statement,
+    measure_load,
+    rotate,
+)
+from machine import step
+from supervisor import say
+from workbench import Bench, Options, count_rows, ensure_tool, query, run_worker
 
-CONNECTIONS = 2  # an answer's time is asked for, not how many there are
-GROWTH = 10
-GROWTH_WANTED = 3.0
 RARE_LETTERS = 6
 TEXTS = 2_000  # that are looked through for rare words
-TABLES = {"games": "explorer_game", "trips": "explorer_trip"}
+# Of an answer's time, where there are ten times as many games.
+RATIO_WANTED = 3.0
 
-FIRST_PAGE = "the first page"
-FIRST_PAGE_MS, FILTERED_MS = 100, 2_000
-TRIP_PATIENCE = 4  # times as long as games are measured: an answer may take seconds
-SAMPLE_TRIPS = """
-    SELECT json_build_object('hour', date_trunc('hour', pickup_datetime),
-                             'zone', pu_location_id, 'fare', base_passenger_fare)
-      FROM explorer_trip WHERE id % {step} = 0 ORDER BY id LIMIT {count}
+# Users of stored minutes, a thousand each, are named so that those who send lie among them.
+STORED = """
+    SELECT 'run' || left(md5((n / 1000)::text), 8) || '-stored' AS user_id,
+           '2024-01-01Z'::timestamptz + n % 1000 * interval '1 minute' AS minute
+      FROM generate_series({first}, {last}) AS n
+"""
+FILL = """
+    INSERT INTO locations_fix (user_id, submitted, has_offset)
+    SELECT user_id, minute, false FROM ({stored}) AS stored;
+    INSERT INTO locations_minuteaverage (
+        user_id, minute, count, last_fix_at, is_gap, is_fold,
+        reference_long, sum_long_offset, sum_lat, sum_accuracy, sum_speed
+    )
+    SELECT user_id, minute, 1, minute, false, false,
+           round((10 + 6 * random())::numeric, 6), 0, round((50 + 5 * random())::numeric, 6),
+           12.5, 1.25
+      FROM ({stored}) AS stored
+"""
+# What the measurement before has left.
+FORGET = """
+    DELETE FROM locations_fix WHERE user_id NOT LIKE '%-stored';
+    DELETE FROM locations_minuteaverage WHERE user_id NOT LIKE '%-stored'
 """
 
+TIME_GROWS = "1 is linear, ten times as long for ten times as many; 0 the same time for any number"
+RATE_FALLS = "0 is the same rate for any number, -1 a tenth of it for ten times as many"
+EXPONENT = "The exponent is the slope of the straight line that fits the logarithms best"
 
-# Games
+
+@dataclass(frozen=True)
+class Growth:
+    """Figures at each of the sizes, by what was measured: those of all rounds."""
+
+    file: str
+    title: str
+    sizes_of: str
+    sizes: Sequence[int]
+    series: Mapping[str, Sequence[tuple[float, ...]]]
+    quantity: Quantity = SECONDS
 
 
-def measure_growth(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+# Imports
+
+
+def grow_imports(bench: Bench, sizes: Sequence[int], options: Options) -> Section:
+    folders = {size: make_clean_file(bench, size).name for size in sizes}
+    seconds: dict[int, tuple[float, ...]] = dict.fromkeys(sizes, ())
+    with run_worker(bench, loaders=2) as worker:
+        for number in range(1, options.rounds + 1):
+            say(f"Round {number} of {options.rounds}")
+            for size, folder in folders.items():
+                case = Case(f"{size:,} trips, {CSV_TWO}", CLEAN, 2, "", 0)
+                figure = measure_import(bench, worker, case, f"{folder}/{CLEAN}", size)
+                seconds[size] += (figure.seconds,)
+    growth = Growth(
+        "imports", "Imports of trips", "trips", sizes, {CSV_TWO: list(seconds.values())}
+    )
+    return tell(growth, f"Rounds: {options.rounds}.")
+
+
+# The heatmap
+
+
+def grow_heatmap(bench: Bench, sizes: Sequence[int], options: Options) -> Section:
+    counts: list[int] = []
+    series: dict[str, list[tuple[float, ...]]] = {HEAT: [], FIRST: []}
+    for size in sizes:
+        with run_worker(bench, loaders=2) as worker:
+            ingest(bench, worker, "footprints", size)
+        settle(bench)
+        counts.append(count_rows(bench, TABLE))
+        measure_heat(bench)  # the first one reads from the disk
+        rounds = [measure_heat(bench) for _ in range(options.rounds)]
+        series[FIRST].append(tuple(first for first, _ in rounds))
+        series[HEAT].append(tuple(whole for _, whole in rounds))
+    growth = Growth("heatmap", "The heatmap", "footprints", counts, series)
+    return tell(growth, f"Rounds: {options.rounds}.")
+
+
+# The explorer
+
+
+def grow_explorer(bench: Bench, sizes: Sequence[int], options: Options) -> Section:
+    """The table of the first size is what all sizes are asked for."""
     ensure_tool(bench.workshop, "wrk")
-    load_games(bench, options.rows)
+    load_games(bench, sizes[0])
     queries = list_selective(read_lines(bench, SAMPLE_GAMES.format(count=TEXTS)))
-    few, before = measure_table(bench, "games", queries, options)
-    load_games(bench, GROWTH * options.rows)
-    many, after = measure_table(bench, "games", queries, options)
-    lines = compare(queries, (few, many), list_p95({**before, **after}), GROWTH_WANTED)
-    what = f"Rounds: {options.rounds}, {options.seconds} s each; {CONNECTIONS} connections."
-    return "\n\n".join([describe_machine(bench), what, write_figures(lines, LATENCY)])
-
-
-def measure_table(
-    bench: Bench, dataset: str, queries: Sequence[Query], options: Options
-) -> tuple[str, dict[str, list[Load]]]:
-    """How many rows there are, and the loads of each query on them."""
-    name = f"{count_rows(bench, TABLES[dataset]):,} {dataset}"
-    return name, measure_queries(partial(drive, bench), [name], queries, options)
+    names: list[str] = []
+    p95: dict[str, tuple[float, ...]] = {}
+    for place, size in enumerate(sizes):
+        if place:
+            load_games(bench, size)
+        name, loads = measure_alone(bench, "games", queries, options)
+        names.append(name)
+        p95 |= list_p95(loads)
+    series = {one.name: [p95[f"{one.name}, {name}"] for name in names] for one in queries}
+    growth = Growth("explorer", "Answers of the explorer", "games", sizes, series, LATENCY)
+    wanted = RATIO_WANTED if sizes[-1] == 10 * sizes[-2] else None
+    ratios = Table(compare(queries, (names[-2], names[-1]), p95, wanted), LATENCY)
+    what = f"Rounds: {options.rounds}, {options.seconds} s each; {FEW} connections."
+    return tell(growth, what, ratios)
 
 
 def list_selective(games: Sequence[Mapping[str, Any]]) -> list[Query]:
@@ -98,65 +180,130 @@ def find_rare_words(texts: Sequence[str]) -> list[str]:
     return [word for word, count in counts.items() if count == 1 and len(word) >= RARE_LETTERS]
 
 
-def drive(bench: Bench, one: Query, name: str, seconds: int) -> Load:
-    return fetch_paths(bench, bench.web, one.ours, connections=CONNECTIONS, seconds=seconds)
+# Stored minutes
 
 
-# Trips
-
-
-def measure_trips(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def grow_locations(bench: Bench, sizes: Sequence[int], options: Options) -> Section:
     ensure_tool(bench.workshop, "wrk")
-    with run_worker(bench, loaders=2) as worker:
-        ingest(bench, worker, "trips", options.trips)
-    settle(bench)
-    sample = SAMPLE_TRIPS.format(step=max(options.trips // VALUES, 1), count=VALUES)
-    queries = list_trip_queries(read_lines(bench, sample))
-    patient = replace(options, seconds=options.seconds * TRIP_PATIENCE)
-    _, loads = measure_table(bench, "trips", queries, patient)
-    what = f"Rounds: {patient.rounds}, {patient.seconds} s each; {CONNECTIONS} connections."
-    return "\n\n".join([describe_machine(bench), what, write_trips(loads)])
-
-
-def list_trip_queries(trips: Sequence[Mapping[str, Any]]) -> list[Query]:
-    hours = [ask_times(trip["hour"], timedelta(hours=1)) for trip in trips]
-    days = [ask_times(trip["hour"], timedelta(days=1)) for trip in trips]
-    zones = [{"pu_location_id": trip["zone"]} for trip in trips]
-    asked: dict[str, list[dict[str, Any]]] = {
-        FIRST_PAGE: [{}],
-        "an hour": hours,
-        "a zone": zones,
-        "31 miles and more": [{"trip_miles__gte": 31 + place / 100} for place in range(VALUES)],
-        "a fare": [{"base_passenger_fare": trip["fare"]} for trip in trips],
-        "an hour and a zone": [{**hour, **zone} for hour, zone in zip(hours, zones, strict=True)],
+    statement = read_statement(bench, "locations.averaging", "ONE")
+    drivers = {
+        OURS: partial(drive_service, bench, bench.web),
+        BARE: partial(drive_statement, bench, statement),
     }
-    pages = [
-        Query(name, tuple(ask_ours(values, "trips") for values in found))
-        for name, found in asked.items()
+    series: dict[str, list[tuple[float, ...]]] = {name: [] for name in drivers}
+    stored = 0
+    for size in sizes:
+        with step(f"{size:,} minutes"):
+            query(bench, make_fill(stored + 1, size))
+        stored = size
+        rates: dict[str, tuple[float, ...]] = dict.fromkeys(drivers, ())
+        for number in range(options.rounds):
+            say(f"Round {number + 1} of {options.rounds}")
+            for name in rotate(list(drivers), number):
+                forget(bench)
+                load = measure_load(bench, name, drivers[name], options.seconds)
+                rates[name] += (load.rate,)
+        for name, found in rates.items():
+            series[name].append(found)
+    growth = Growth(
+        "locations", "Fixes, by what is stored already", "stored minutes", sizes, series, RATE
+    )
+    what = f"Rounds: {options.rounds}, {options.seconds} s each; {CONNECTIONS} connections."
+    return tell(growth, what)
+
+
+def make_fill(first: int, last: int) -> str:
+    return FILL.format(stored=STORED.format(first=first, last=last))
+
+
+def forget(bench: Bench) -> None:
+    query(bench, FORGET)
+    for table in ("locations_fix", "locations_minuteaverage"):
+        query(bench, f"VACUUM ANALYZE {table}")
+    query(bench, "CHECKPOINT")
+
+
+# Telling
+
+
+def tell(growth: Growth, what: str, *tables: Table) -> Section:
+    plot = make_plot(growth)
+    meaning = RATE_FALLS if growth.quantity.is_more_better else TIME_GROWS
+    parts = (
+        what,
+        write_growth(growth),
+        f"{EXPONENT}: {meaning}.",
+        *(table.write() for table in tables),
+        f"![{growth.title}]({plot.file})",
+    )
+    return Section("\n\n".join(parts), tables, plot=plot)
+
+
+def write_growth(growth: Growth) -> str:
+    sizes = [f"{size:,} {growth.sizes_of}" for size in growth.sizes]
+    rows = [
+        [
+            name,
+            *(write_rounds(Line(name, found), growth.quantity) for found in figures),
+            f"{fit_exponent(growth.sizes, find_medians(figures)):.2f}",
+        ]
+        for name, figures in growth.series.items()
     ]
-    return [*pages, Query("figures of a day's hours", tuple(map(group_trips, days)))]
+    return write_table([growth.quantity.name, *sizes, "exponent"], rows)
 
 
-def ask_times(first: str, length: timedelta) -> dict[str, Any]:
-    last = datetime.fromisoformat(first) + length
-    return {"pickup_datetime__gte": first, "pickup_datetime__lt": last.isoformat()}
+def find_medians(figures: Sequence[tuple[float, ...]]) -> list[float]:
+    return [statistics.median(found) for found in figures]
 
 
-def group_trips(asked: Mapping[str, Any]) -> str:
-    grouped = {**asked, "group_by": "pickup_datetime:hour", "metrics": "count"}
-    return f"/api/v1/trips/aggregate/?{urlencode(grouped)}"
+def fit_exponent(sizes: Sequence[int], figures: Sequence[float]) -> float:
+    """By least squares of the logarithms."""
+    logarithms = [math.log(size) for size in sizes], [math.log(figure) for figure in figures]
+    return statistics.linear_regression(*logarithms).slope
 
 
-def write_trips(loads: Mapping[str, Sequence[Load]]) -> str:
-    """Beside the time how many of the answers said that the query takes too long."""
-    rows = []
-    for name, found in loads.items():
-        count = sum(load.count for load in found)
-        wanted = FIRST_PAGE_MS if name.startswith(FIRST_PAGE) else FILTERED_MS
-        figures = Line(name, tuple(load.p95_ms for load in found))
-        share = sum(load.refused for load in found) / count
-        rows.append(
-            [name, write_rounds(figures, LATENCY), f"≤ {wanted}", f"{count:,}", f"{share:.0%}"]
-        )
-    return write_table(["what", LATENCY.name, "wanted", "answers", "of these 503"], rows)
+def make_plot(growth: Growth) -> Plot:
+    series = {}
+    for name, figures in growth.series.items():
+        medians = find_medians(figures)
+        exponent = fit_exponent(growth.sizes, medians)
+        series[f"{name} (exponent {exponent:.2f})"] = medians
+    return Plot(
+        f"growth/{growth.file}.png",
+        growth.title,
+        growth.sizes_of,
+        growth.quantity.name,
+        growth.sizes,
+        series,
+    )
+
+
+# What of it there is
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The sizes of the page, how often and how long it is measured, and what a row takes."""
+
+    measure: Callable[[Bench, Sequence[int], Options], Section]
+    sizes: tuple[int, ...]
+    options: Options
+    file_bytes: int  # of each row of each size
+    table_bytes: int  # of each row of the largest, with indexes and the log
+
+    def count_disk_bytes(self, sizes: Sequence[int]) -> int:
+        return sum(sizes) * self.file_bytes + max(sizes) * self.table_bytes
+
+
+KINDS = {
+    "imports": Kind(
+        grow_imports, (1_000_000, 3_000_000, 10_000_000, 30_000_000), Options(rounds=3), 170, 500
+    ),
+    "heatmap": Kind(grow_heatmap, (10_000, 100_000, 1_000_000), Options(rounds=5), 1_500, 15_000),
+    "explorer": Kind(
+        grow_explorer, (10_000, 100_000, 1_000_000), Options(rounds=3, seconds=5), 600, 9_000
+    ),
+    "locations": Kind(
+        grow_locations, (1_000, 100_000, 10_000_000), Options(rounds=3, seconds=10), 0, 1_500
+    ),
+}

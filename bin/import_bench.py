@@ -5,25 +5,24 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, Line, write_figures, write_memory
-from machine import CHECKOUT, Workshop, step
-from serving import repeat
-from supervisor import (
-    Child,
-    Program,
-    Refusal,
-    describe_exit,
-    last_lines,
-    read_parents,
-    say,
+from figures import Figure, Line, Section, Table, make_section, write_memory
+from machine import CHECKOUT, step
+from pgloader_bench import (
+    PGLOADER,
+    Run,
+    Target,
+    ensure_pgloader,
+    make_pgloader_line,
+    run_pgloader,
 )
+from serving import repeat
+from supervisor import Child, Refusal, read_parents, say
 from workbench import (
     FILES,
     LOGS,
@@ -32,8 +31,6 @@ from workbench import (
     Options,
     call,
     count_rows,
-    describe_machine,
-    ensure_tool,
     psql_command,
     query,
     read_memory,
@@ -49,10 +46,6 @@ BAD_SHARE = 0.01
 DISK_BYTES_PER_ROW = 1_500
 STREAM_DISK_SHARE = 1.6
 STREAM_BLOCK_ROWS = 100_000
-# pgloader is slow: it gets the first rows only, and its time is multiplied.
-PGLOADER_ROWS = 500_000
-PGLOADER_SECONDS = 600
-TIMED_OUT = 124  # what `timeout` answers
 
 ACTIVE = frozenset({"queued", "running", "publishing", "cancelling"})
 ASK_SECONDS = 0.5
@@ -74,14 +67,6 @@ import duckdb
 duckdb.execute("SET enable_progress_bar = false")
 duckdb.execute("COPY (FROM read_csv('trips.csv')) TO '/dev/stdout' (FORMAT parquet)")
 """
-PGLOADER_SCRIPT = """
-LOAD CSV
-    FROM '{file}' HAVING FIELDS ({columns})
-    INTO postgresql://{role}@unix:{sockets}:5432/{role}
-    TARGET TABLE public.{table} ({columns})
-    WITH skip header = 1, fields optionally enclosed by '"', fields terminated by ','
-    SET timezone TO 'America/New_York';
-"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +82,7 @@ class Case:
 
 PSQL = "`psql \\copy`"
 CSV_ONE, CSV_TWO = "CSV, one loader", "CSV, two loaders"
+BESIDE_PGLOADER = f"{CSV_ONE}, beside pgloader"
 CASES = (
     Case(CSV_ONE, CLEAN, 1, PSQL, 1.2),
     Case("CSV with 1 % broken rows, one loader", BAD, 1, CSV_ONE, 2.0),
@@ -155,27 +141,24 @@ def read_columns(bench: Bench, file: Path) -> str:
 # Measuring
 
 
-def measure_all(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_imports(bench: Bench, options: Options, *, with_pgloader: bool) -> Section:
     folder = make_files(bench, options.rows)
+    has_pgloader = with_pgloader and ensure_pgloader(bench.workshop)
     figures: dict[str, list[Figure]] = {}
+    runs: list[Run] = []
     for number in range(1, options.rounds + 1):
         say(f"Round {number} of {options.rounds}")
         for name, figure in measure_round(bench, folder, options.rows):
             figures.setdefault(name, []).append(figure)
+        if has_pgloader:
+            runs.append(measure_pgloader(bench, folder, options.rows))
     lines = make_lines(figures)
-    if options.with_pgloader:
-        lines.append(measure_pgloader(bench, folder, options.rows))
+    if with_pgloader:
+        beside = replace(lines[1], name=BESIDE_PGLOADER, against=PGLOADER, wanted=1.0)
+        lines += [make_pgloader_line(runs, options.rows), beside]
     size = (folder / CLEAN).stat().st_size
     what = f"{options.rows:,} rows ({size / 1e6:,.0f} MB as CSV), rounds: {options.rounds}."
-    return "\n\n".join(
-        [
-            describe_machine(bench),
-            what,
-            write_figures(lines),
-            write_memory(summarise_memory(figures)),
-        ]
-    )
+    return make_section(what, [Table(lines)], write_memory(summarise_memory(figures)))
 
 
 def measure_round(bench: Bench, folder: Path, rows: int) -> Iterator[tuple[str, Figure]]:
@@ -194,8 +177,7 @@ def measure_psql(bench: Bench, folder: Path, rows: int) -> float:
         f"\\copy {TABLE} ({columns}) FROM '{CLEAN}'"
         f" WITH (FORMAT csv, HEADER, FORCE_NULL ({columns}))"
     )
-    query(bench, CREATE_TABLE)
-    query(bench, "CHECKPOINT")
+    make_table(bench)
     command = (*psql_command(bench), "-c", copy)
     zone = {"PGTZ": "America/New_York"}
     program = replace(bench.workshop.program("psql", *command, **zone), folder=folder)
@@ -206,6 +188,19 @@ def measure_psql(bench: Bench, folder: Path, rows: int) -> float:
     check_count(PSQL, count_rows(bench, TABLE), rows)
     query(bench, f"DROP TABLE {TABLE}")
     return seconds
+
+
+def measure_pgloader(bench: Bench, folder: Path, rows: int) -> Run:
+    file = folder / CLEAN
+    make_table(bench)
+    run = run_pgloader(bench, file, Target(TABLE, read_columns(bench, file)), rows)
+    query(bench, f"DROP TABLE {TABLE}")
+    return run
+
+
+def make_table(bench: Bench) -> None:
+    query(bench, CREATE_TABLE)
+    query(bench, "CHECKPOINT")
 
 
 def measure_import(bench: Bench, worker: Child, case: Case, source: str, rows: int) -> Figure:
@@ -300,83 +295,15 @@ def check_clock(case: Case, seconds: float, wall_seconds: float) -> None:
         raise Refusal(f"{case.name}: {told}, {wall_seconds:.1f} s by the clock.")
 
 
-def measure_stream(bench: Bench, options: Options) -> str:
+def measure_stream(bench: Bench, gigabytes: float) -> Section:
     folder = make_clean_file(bench, STREAM_BLOCK_ROWS)
-    size = int(options.stream_gb * 1e9)
+    size = int(gigabytes * 1e9)
     rows = repeat((folder / CLEAN).read_bytes(), size).row_count
-    case = Case(f"CSV of {options.stream_gb:g} GB, two loaders", CLEAN, 2, "", 0)
+    case = Case(f"CSV of {gigabytes:g} GB, two loaders", CLEAN, 2, "", 0)
     with run_worker(bench, case.loaders) as worker:
         source = f"repeated/{size}/{folder.name}/{CLEAN}"
         figure = measure_import(bench, worker, case, source, rows)
-    return "\n\n".join(
-        [describe_machine(bench), f"{rows:,} rows.", write_memory({case.name: figure})]
-    )
-
-
-# pgloader
-
-
-def measure_pgloader(bench: Bench, folder: Path, rows: int) -> Line:
-    if not ensure_pgloader(bench.workshop):
-        return Line("pgloader", note="not measured: apt could not install it")
-    taken = min(rows, PGLOADER_ROWS)
-    program = prepare_pgloader(bench, folder, taken)
-    with step("pgloader"):
-        began = time.monotonic()
-        code = bench.supervisor.run(program)
-        seconds = time.monotonic() - began
-    loaded = count_rows(bench, TABLE)
-    query(bench, f"DROP TABLE {TABLE}")
-    shutil.rmtree(program.folder)
-    if code not in {0, TIMED_OUT}:
-        say(f"pgloader failed:\n{last_lines(program.log)}")
-        return Line("pgloader", note=f"not measured: {describe_exit(code)}")
-    return make_pgloader_line(seconds, rows, taken, loaded if code == 0 else None)
-
-
-def prepare_pgloader(bench: Bench, folder: Path, rows: int) -> Program:
-    root = folder / "pgloader"
-    root.mkdir(exist_ok=True)
-    write_first_rows(folder / CLEAN, root / CLEAN, rows)
-    (root / "trips.load").write_text(make_load_script(bench, root / CLEAN))
-    query(bench, CREATE_TABLE)
-    query(bench, "CHECKPOINT")
-    command = ("timeout", str(PGLOADER_SECONDS), "pgloader", "--root-dir", str(root), "trips.load")
-    return replace(bench.workshop.program("pgloader", *command), folder=root)
-
-
-def make_pgloader_line(seconds: float, rows: int, taken: int, loaded: int | None) -> Line:
-    """`loaded` is None where it did not end in time."""
-    notes = []
-    if taken < rows:
-        notes.append(f"extrapolated from {taken:,} rows")
-    if loaded not in {None, taken}:
-        notes.append(f"of which it loaded {loaded:,}")
-    times = (seconds * rows / taken,)
-    return Line("pgloader", times, PSQL, note=", ".join(notes), is_bound=loaded is None)
-
-
-def ensure_pgloader(workshop: Workshop) -> bool:
-    try:
-        ensure_tool(workshop, "pgloader")
-    except Refusal as refusal:
-        say(str(refusal))
-        return False
-    return True
-
-
-def write_first_rows(source: Path, target: Path, rows: int) -> None:
-    """Without quoted line breaks, as generated trips are."""
-    with source.open("rb") as lines, target.open("wb") as file:
-        file.writelines(itertools.islice(lines, rows + 1))
-
-
-def make_load_script(bench: Bench, file: Path) -> str:
-    role = bench.home.database_url.partition("://")[2].partition("@")[0]
-    columns = read_columns(bench, file)
-    return PGLOADER_SCRIPT.format(
-        file=file.name, columns=columns, role=role, sockets=bench.home.sockets, table=TABLE
-    )
+    return make_section(f"{rows:,} rows.", [], write_memory({case.name: figure}))
 
 
 # Telling

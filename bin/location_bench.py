@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from figures import Line, Quantity, write_figures
+from figures import Line, Quantity, Section, Table, make_section
 from loading import (
     CONNECTIONS,
     RATE,
@@ -27,13 +27,12 @@ from workbench import (
     PEERS,
     Bench,
     Options,
-    describe_machine,
     end_child,
     ensure_environment,
     ensure_tool,
     find_free_port,
     query,
-    read_output,
+    read_versions,
 )
 
 SCRIPT = CHECKOUT / "tests/bench/put_locations.lua"
@@ -42,11 +41,8 @@ OURS = "this server"
 FASTAPI = "FastAPI and asyncpg"
 BARE = "the statement alone, pgbench"
 LATENCY = Quantity("p99 in ms")
+PACKAGES = ("fastapi", "asyncpg", "granian", "uvloop")
 
-PRINT_VERSIONS = """
-from importlib.metadata import version
-print(", ".join(f"{name} {version(name)}" for name in ("fastapi", "asyncpg", "granian", "uvloop")))
-"""
 # In the order of the values in `store` of the peer.
 ORDER = (
     "user_id",
@@ -109,12 +105,9 @@ Driver = Callable[[str, int], Load]
 # Measuring
 
 
-def measure_locations(bench: Bench, options: Options) -> str:
-    """The measured part of the page, as Markdown."""
+def measure_locations(bench: Bench, options: Options) -> Section:
     ensure_tool(bench.workshop, "wrk")
-    python = ensure_environment(
-        bench.workshop, "fastapi", "fastapi", "asyncpg", "granian", "uvloop"
-    )
+    python = ensure_environment(bench.workshop, "fastapi", *PACKAGES)
     statement = read_statement(bench, "locations.averaging", "ONE")
     loads: dict[str, list[Load]] = {}
     with run_fastapi(bench, python, number_parameters(statement)) as port:
@@ -128,16 +121,19 @@ def measure_locations(bench: Bench, options: Options) -> str:
             for name in rotate(list(drivers), number - 1):
                 load = measure(bench, name, drivers[name], options.seconds)
                 loads.setdefault(name, []).append(load)
-    what = (
-        f"Rounds: {options.rounds}, {options.seconds} s each; {CONNECTIONS} connections."
-        f" Peer: {read_output(bench, FASTAPI, python, '-c', PRINT_VERSIONS)}."
-    )
-    return "\n\n".join([describe_machine(bench), what, *write_loads(loads)])
+    what = f"Rounds: {options.rounds}, {options.seconds} s each; {CONNECTIONS} connections."
+    peers = read_versions(bench, python, *PACKAGES)
+    return make_section(what, make_tables(loads), peers=peers)
 
 
 def measure(bench: Bench, name: str, drive: Driver, seconds: int) -> Load:
     query(bench, "TRUNCATE locations_fix, locations_minuteaverage")
     query(bench, "CHECKPOINT")
+    return measure_load(bench, name, drive, seconds)
+
+
+def measure_load(bench: Bench, name: str, drive: Driver, seconds: int) -> Load:
+    """Raises Refusal where the averages hold other than all fixes."""
     run = make_run()
     with step(name):
         drive(make_run(), WARM_SECONDS)
@@ -210,12 +206,12 @@ def drive_statement(bench: Bench, statement: str, run: str, seconds: int) -> Loa
 # Telling
 
 
-def write_loads(loads: Mapping[str, Sequence[Load]]) -> list[str]:
-    """The tables: how many, and how long they took."""
+def make_tables(loads: Mapping[str, Sequence[Load]]) -> list[Table]:
+    """How many, and how long they took."""
     rates = {name: tuple(load.rate for load in found) for name, found in loads.items()}
     latencies = {name: tuple(load.p99_ms for load in found) for name, found in loads.items()}
     return [
-        write_figures(
+        Table(
             [
                 Line(FASTAPI, rates[FASTAPI]),
                 Line(BARE, rates[BARE]),
@@ -224,7 +220,7 @@ def write_loads(loads: Mapping[str, Sequence[Load]]) -> list[str]:
             ],
             RATE,
         ),
-        write_figures(
+        Table(
             [Line(FASTAPI, latencies[FASTAPI]), Line(OURS, latencies[OURS], FASTAPI, 1.0)], LATENCY
         ),
     ]

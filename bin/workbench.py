@@ -51,20 +51,20 @@ PEERS = CHECKOUT / "tests/bench/peers"
 LOOK_SECONDS = 0.05
 WORKER_START_SECONDS = 60.0
 
+PRINT_VERSIONS = """
+import sys
+from importlib.metadata import version
+print(", ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
+"""
+
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: the command, and of what size."""
+    """Of what size it is measured, how often, and how long each time."""
 
-    command: str
-    rows: int
-    rounds: int
-    seconds: int
-    stream_gb: float
-    with_pgloader: bool
-    with_growth: bool
-    trips: int
-    output: Path
+    rows: int = 0
+    rounds: int = 1
+    seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -265,6 +265,11 @@ def describe_machine(bench: Bench) -> str:
     machine = f"{os.cpu_count()} cores of {find_processor()}, {memory_bytes / 1e9:.0f} GB"
     system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return f"{datetime.date.today()}: {machine}, {system}; {', '.join(versions)}."
+
+
+def read_versions(bench: Bench, python: str, *packages: str) -> str:
+    """Of packages that this Python has."""
+    return read_output(bench, python, python, "-c", PRINT_VERSIONS, *packages)
 
 
 def find_versions() -> Iterator[str]:
