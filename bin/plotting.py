@@ -8,7 +8,9 @@ reads a `figures.Plot` as JSON and writes FILE.
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -31,6 +33,7 @@ def draw(plot: Plot, path: Path) -> None:
         axes.plot(plot.sizes, figures, marker=marker, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_ylim(find_decades([one for figures in plot.series.values() for one in figures]))
     axes.set_title(plot.title)
     axes.set_xlabel(plot.sizes_of)
     axes.set_ylabel(plot.unit)
@@ -40,6 +43,12 @@ def draw(plot: Plot, path: Path) -> None:
     axes.grid(visible=True, color="0.85")
     axes.legend(fontsize="small")
     figure.savefig(path)
+
+
+def find_decades(figures: Sequence[float]) -> tuple[float, float]:
+    """The powers of ten around them: what grows little looks flat."""
+    least, most = math.floor(math.log10(min(figures))), math.ceil(math.log10(max(figures)))
+    return 10.0**least, 10.0 ** max(most, least + 1)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,15 @@ HEADER = ("what", "ours", "peer", "ratio", "wanted", "result")
 
 def write_summary(sections: Mapping[str, Section], failures: Mapping[str, str]) -> str:
     """With the sections by their commands, and why the others failed."""
-    rows = [row for section in sections.values() for row in summarise(section.tables)]
+    rows = [
+        [f"{command}: {what}", *rest]
+        for command, section in sections.items()
+        for what, *rest in summarise(section.tables)
+    ]
     for command, reason in failures.items():
         # A table's cell has one line, and a bar would end it.
         told = " ".join(reason.split()).replace("|", "\\|")
-        rows.append([f"`{command}`", f"not measured: {told}", "", "", "", "failed"])
+        rows.append([f"`bin/bench {command}`", f"not measured: {told}", "", "", "", "failed"])
     return write_table(HEADER, rows)
 
 

@@ -1,356 +1,107 @@
-import http.client
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
-from benchmarking import count_disk_bytes, marker_of, read_options
-from figures import Figure, Line, fill, read_page, write_figures, write_memory
-from import_bench import (
-    CASES,
-    PSQL,
-    Case,
-    Watch,
-    check_clock,
-    check_import,
-    make_lines,
-    make_pgloader_line,
-    read_seconds,
-    summarise_memory,
-    write_first_rows,
-)
-from serving import Repeated, make_server, repeat
-from supervisor import Refusal
-from workbench import Options, read_memory
+from benchmarking import check_page, measure_tasks
+from figures import Plot, Section
+from import_bench import CASES
+from planning import Plan, Task
+from supervisor import Refusal, StopRequested
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTENT = b"a,b\n1,2\n3,4\n"
+NAMES = ("import", "heatmap", "ingest")
 
 
-def make_options(**changes: object) -> Options:
-    values = {
-        "command": "import",
-        "rows": 10,
-        "rounds": 1,
-        "seconds": 0,
-        "stream_gb": 0.0,
-        "with_pgloader": False,
-        "with_growth": False,
-        "trips": 0,
-    }
-    return Options(**values | {"output": Path("page.md")} | changes)  # type: ignore[arg-type]
+def make_plan(output: Path, *names: str) -> Plan:
+    def measure(_: object) -> Section:
+        raise NotImplementedError
+
+    return Plan(tuple(Task(name, measure) for name in names), output, "bin/bench")
 
 
-# Reckoning
+# One after the other
 
 
-def test_times_are_medians_with_their_ratio() -> None:
-    lines = [
-        Line("base", (4.0, 2.0, 9.0)),
-        Line("other", (6.0, 5.0, 7.0), against="base", wanted=1.2),
-    ]
+def test_sections_are_written_as_they_are_measured(tmp_path: Path) -> None:
+    output = tmp_path / "page.md"
+    found: list[bool] = []
 
-    table = write_figures(lines).splitlines()
+    def measure(task: Task) -> tuple[str, Section]:
+        found.append(output.exists() and "Figures of import." in output.read_text())
+        return "A machine.", Section(f"Figures of {task.name}.")
 
-    assert table[2:] == [
-        "| base | 4.00 (2.00 to 9.00) |  |  |  |",
-        "| other | 6.00 (5.00 to 7.00) | base | 1.50 | ≤ 1.20 |",
-    ]
-    assert table[0].count("|") == table[1].count("|") == table[2].count("|")
+    outcome = measure_tasks(make_plan(output, *NAMES), measure)
 
-
-def test_times_of_what_was_not_measured_say_why() -> None:
-    assert write_figures([Line("pgloader", note="not measured")]).endswith(
-        "| pgloader | not measured |  |  |  |"
-    )
-
-
-def test_pgloader_extrapolates_from_its_rows() -> None:
-    line = make_pgloader_line(20.0, rows=3_000_000, taken=500_000, loaded=500_000)
-
-    assert write_figures([Line(PSQL, (10.0,)), line]).endswith(
-        f"| pgloader | 120.00, extrapolated from 500,000 rows | {PSQL} | 12.00 |  |"
-    )
-
-
-def test_pgloader_out_of_time_is_a_lower_bound() -> None:
-    line = make_pgloader_line(600.0, rows=10, taken=10, loaded=None)
-
-    assert write_figures([Line(PSQL, (10.0,)), line]).endswith(
-        f"| pgloader | more than 600.00 | {PSQL} | more than 60.00 |  |"
-    )
-
-
-def test_pgloader_that_lost_rows_says_so() -> None:
-    line = make_pgloader_line(2.0, rows=10, taken=10, loaded=9)
-
-    assert line.note == "of which it loaded 9"
-
-
-def test_lines_stand_in_order_each_against_one_that_is_there() -> None:
-    figures = {name: [Figure(1.0)] for name in (PSQL, *(case.name for case in CASES))}
-
-    lines = make_lines(figures)
-
-    names = [line.name for line in lines]
-    assert names == [PSQL, *(case.name for case in CASES)]
-    assert {line.against for line in lines} - {""} <= set(names)
-
-
-def test_memory_is_the_largest_of_all_rounds() -> None:
-    figures = {
-        PSQL: [Figure(1.0)],
-        "CSV": [Figure(1.0, peak_bytes=120_000_000, idle_bytes=90_000_000), Figure(1.0, 9, 9)],
-    }
-
-    assert write_memory(summarise_memory(figures)).splitlines()[2:] == ["| CSV | 120 MB | 90 MB |"]
-
-
-# Options and the page
-
-
-def test_options_have_defaults() -> None:
-    options = read_options(["import"])
-
-    assert (options.rows, options.rounds, options.stream_gb) == (3_000_000, 3, 0.0)
-    assert options.output == ROOT / "docs/benchmarks.md"
-
-
-def test_options_of_locations_are_seconds_and_rounds() -> None:
-    options = read_options(["locations", "--rounds", "2"])
-
-    assert (options.seconds, options.rounds, options.rows) == (15, 2, 0)
-
-
-def test_options_of_the_dropzone_are_seconds_and_rounds() -> None:
-    options = read_options(["dropzone"])
-
-    assert (options.seconds, options.rounds, options.rows) == (60, 1, 0)
+    assert found == [False, True, True]
+    assert list(outcome.sections) == list(NAMES)
+    assert (outcome.failures, outcome.machine) == ({}, "A machine.")
+    begin = "<!-- bin/bench ingest: begin -->"
+    assert f"{begin}\n\nA machine.\n\nFigures of ingest.\n" in output.read_text()
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("error", "reason"),
+    [(Refusal("It was cut."), "It was cut."), (KeyError("rows"), "KeyError: 'rows'")],
+)
+def test_task_that_fails_says_why_and_the_others_are_measured(
+    tmp_path: Path, error: Exception, reason: str
+) -> None:
+    def measure(task: Task) -> tuple[str, Section]:
+        if task.name == "heatmap":
+            raise error
+        return "A machine.", Section("Figures.")
+
+    outcome = measure_tasks(make_plan(tmp_path / "page.md", *NAMES), measure)
+
+    assert list(outcome.sections) == ["import", "ingest"]
+    assert outcome.failures == {"heatmap": reason}
+
+
+def test_signal_ends_all_tasks(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def measure(task: Task) -> tuple[str, Section]:
+        asked.append(task.name)
+        raise StopRequested(2)
+
+    with pytest.raises(StopRequested):
+        measure_tasks(make_plan(tmp_path / "page.md", *NAMES), measure)
+
+    assert asked == ["import"]
+
+
+def test_picture_is_drawn_beside_the_page(tmp_path: Path) -> None:
+    plot = Plot("growth/imports.png", "Imports", "trips", "seconds", (1, 10), {"CSV": (1.0, 9.0)})
+
+    def measure(_: Task) -> tuple[str, Section]:
+        return "A machine.", Section("Figures.", plot=plot)
+
+    outcome = measure_tasks(make_plan(tmp_path / "page.md", "growth --of imports"), measure)
+
+    assert outcome.failures == {}
+    assert (tmp_path / "growth/imports.png").read_bytes().startswith(b"\x89PNG")
+
+
+# The page
+
+
+def test_page_has_a_place_for_all_and_their_summary() -> None:
+    check_page(make_plan(ROOT / "docs/benchmarks.md", *NAMES))
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "reason"),
     [
-        [],
-        ["import", "--rows", "0"],
-        ["import", "--rounds", "x"],
-        ["locations", "--seconds", "0"],
-        ["locations", "--rows", "1"],
-        ["dropzone", "--seconds", "x"],
-        ["explorer", "--trips", "0"],
-        ["explorer", "--growth", "--trips", "1"],
+        (ROOT / "docs/benchmarks.md", "other", "no place for figures"),
+        (Path("/nowhere/page.md"), "import", "is no folder"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit):
-        read_options(arguments)
-
-
-def test_disk_for_a_stream_is_more_than_its_size() -> None:
-    assert count_disk_bytes(make_options(stream_gb=20.0)) >= 32_000_000_000
-
-
-def test_options_of_the_explorer_are_rows_seconds_and_rounds() -> None:
-    options = read_options(["explorer"])
-
-    assert (options.rows, options.seconds, options.rounds) == (100_000, 5, 3)
-    assert (options.with_growth, options.trips) == (False, 0)
-
-
-@pytest.mark.parametrize("changes", [{"with_growth": True}, {"trips": 1_000_000}])
-def test_disk_for_larger_tables_is_more(changes: dict[str, object]) -> None:
-    small, large = (make_options(command="explorer", rows=1, **more) for more in ({}, changes))
-
-    assert count_disk_bytes(small) < count_disk_bytes(large)
-
-
-def test_disk_for_longer_measurements_is_more() -> None:
-    short, long = (make_options(command="locations", rows=0, seconds=s) for s in (5, 15))
-
-    assert count_disk_bytes(short) < count_disk_bytes(long)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"command": "import"},
-        {"command": "import", "stream_gb": 20.0},
-        {"command": "heatmap"},
-        {"command": "ingest"},
-        {"command": "locations"},
-        {"command": "dropzone"},
-        {"command": "explorer"},
-        {"command": "explorer", "with_growth": True},
-        {"command": "explorer", "trips": 10},
-    ],
-)
-def test_the_projects_page_has_a_place_for_figures(changes: dict[str, object]) -> None:
-    marker = marker_of(make_options(**changes))
-
-    once = fill(read_page(ROOT / "docs/benchmarks.md"), marker, "first figures")
-    twice = fill(once, marker, "second figures")
-
-    assert "first figures" in once
-    assert "first figures" not in twice
-    assert twice == once.replace("first figures", "second figures")
-
-
-def test_fill_page_without_a_place_is_refused() -> None:
-    with pytest.raises(Refusal, match="no place for figures"):
-        fill("# Page\n", "bin/bench import", "figures")
-
-
-# Checks
-
-
-def make_record(**changes: object) -> dict[str, object]:
-    return {
-        "status": "finished",
-        "error": None,
-        "rows_loaded": 10,
-        "rows_rejected": 0,
-        "created_at": "2026-01-01T10:00:00.5Z",
-        "ended_at": "2026-01-01T10:00:03Z",
-    } | changes
-
-
-CLEAN_CASE = Case("clean", "trips.csv", 1, "", 1)
-BAD_CASE = Case("bad", "bad.csv", 1, "", 1)
-
-
-def test_import_that_is_right_passes() -> None:
-    check_import(CLEAN_CASE, make_record(), 10)
-    check_import(BAD_CASE, make_record(rows_loaded=9, rows_rejected=1), 10)
-
-
-@pytest.mark.parametrize(
-    ("case", "changes"),
-    [
-        (CLEAN_CASE, {"status": "failed", "error": {"code": "http_404"}}),
-        (CLEAN_CASE, {"rows_loaded": 9}),
-        (CLEAN_CASE, {"rows_loaded": 9, "rows_rejected": 1}),
-        (BAD_CASE, {}),
-    ],
-)
-def test_import_that_is_wrong_is_refused(case: Case, changes: dict[str, object]) -> None:
-    with pytest.raises(Refusal, match=case.name):
-        check_import(case, make_record(**changes), 10)
-
-
-def test_seconds_are_from_the_request_to_the_end() -> None:
-    assert read_seconds(make_record()) == 2.5
-
-
-@pytest.mark.parametrize("wall_seconds", [9.9, 16.0])
-def test_clocks_that_disagree_are_refused(wall_seconds: float) -> None:
-    check_clock(CLEAN_CASE, 10.0, 10.5)
-
-    with pytest.raises(Refusal, match="by the clock"):
-        check_clock(CLEAN_CASE, 10.0, wall_seconds)
-
-
-def test_watch_finds_a_child_and_its_peak() -> None:
-    script = "x = b'x' * 50_000_000; del x; print(flush=True); input()"
-    watch = Watch(os.getpid())
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-
-        watch.horse = child.pid
-        is_there = watch.look()
-        child.communicate(b"\n")
-
-        assert is_there
-        assert watch.peak_bytes > 50_000_000
-        assert not watch.look()
-        assert read_memory(child.pid, "VmHWM") == 0
-
-
-def test_first_rows_keep_the_header(tmp_path: Path) -> None:
-    (tmp_path / "all").write_bytes(CONTENT)
-
-    write_first_rows(tmp_path / "all", tmp_path / "some", 1)
-
-    assert (tmp_path / "some").read_bytes() == b"a,b\n1,2\n"
-
-
-# The file server
-
-
-def read_all(source: Repeated, start: int = 0) -> bytes:
-    return b"".join(source.pieces(start))
-
-
-@pytest.mark.parametrize(
-    ("least_bytes", "size"), [(1, 12), (12, 12), (13, 20), (20, 20), (21, 28), (1004, 1004)]
-)
-def test_repeated_source_reaches_its_size_in_whole_blocks(least_bytes: int, size: int) -> None:
-    source = repeat(CONTENT, least_bytes)
-
-    assert source.size == len(read_all(source)) == size
-    assert source.row_count == (size - 4) // 4
-    assert read_all(source).startswith(CONTENT)
-
-
-def test_repeated_source_starts_anywhere() -> None:
-    source = repeat(CONTENT, 25)
-    whole = read_all(source)
-
-    assert [read_all(source, start) for start in range(len(whole))] == [
-        whole[start:] for start in range(len(whole))
-    ]
-
-
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    (tmp_path / "trips.csv").write_bytes(CONTENT)
-    server = make_server(tmp_path, 0)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def fetch(port: int, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("GET", path, headers=named)
-        response = connection.getresponse()
-        return response, response.read()
-    finally:
-        connection.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "whole"),
-    [("/trips.csv", CONTENT), ("/repeated/20/trips.csv", CONTENT + CONTENT[4:])],
-)
-def test_server_sends_a_source_and_its_rest(port: int, path: str, whole: bytes) -> None:
-    response, body = fetch(port, path)
-    etag = response.headers["ETag"]
-    part, rest = fetch(port, path, Range="bytes=5-", If_Range=etag)
-    other, again = fetch(port, path, Range="bytes=5-", If_Range='"other"')
-
-    assert (response.status, body) == (200, whole)
-    assert response.headers["Content-Length"] == str(len(whole))
-    assert (part.status, rest) == (206, whole[5:])
-    assert part.headers["Content-Range"] == f"bytes 5-{len(whole) - 1}/{len(whole)}"
-    assert (other.status, again) == (200, whole)
-
-
-@pytest.mark.parametrize("path", ["/", "/other.csv", "/../trips.csv", "/repeated/x/trips.csv"])
-def test_server_has_nothing_else(port: int, path: str) -> None:
-    assert fetch(port, path)[0].status == 404
+def test_page_without_a_place_is_refused_before_the_work(
+    output: Path, name: str, reason: str
+) -> None:
+    with pytest.raises(Refusal, match=reason):
+        check_page(make_plan(output, name))
 
 
 # A real run

@@ -16,9 +16,9 @@ from explorer_bench import (
     check_rows,
     group_ours,
     list_queries,
+    make_tables,
     measure_queries,
     write_database,
-    write_loads,
 )
 from loading import Load
 from rest_framework.test import APIClient
@@ -171,7 +171,7 @@ def test_rounds_alternate_and_the_first_does_not_count() -> None:
         asked.append((one.name, name, seconds))
         return Load(len(asked), 1.0)
 
-    options = Options("explorer", 10, 2, 5, 0.0, False, False, 0, Path("page.md"))
+    options = Options(rounds=2, seconds=5)
     loads = measure_queries(drive, ["a", "b"], [Query("first", ()), Query("second", ())], options)
 
     order = ["a", "b", "a", "b", "b", "a", "b", "a", "a", "b", "a", "b"]
@@ -194,7 +194,7 @@ def test_tables_hold_each_query_against_datasette() -> None:
         f"dates, {OURS}": [Load(1, 300.0, p95_ms=45.0), Load(1, 150.0, p95_ms=90.0)],
     }
 
-    rates, latencies = write_loads([Query("dates", ())], loads)
+    rates, latencies = (table.write() for table in make_tables([Query("dates", ())], loads))
 
     assert rates.splitlines()[2:] == [
         "| dates, Datasette | 30 (20 to 40) |  |  |  |",

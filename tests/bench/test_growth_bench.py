@@ -1,20 +1,23 @@
-from typing import Any
-
 import pytest
 from django.db import connection
+from figures import Line, Plot, Table
 from growth_bench import (
-    SAMPLE_TRIPS,
+    FORGET,
+    KINDS,
+    Growth,
     find_rare_words,
+    fit_exponent,
     list_selective,
-    list_trip_queries,
-    write_trips,
+    make_fill,
+    make_plot,
+    tell,
+    write_growth,
 )
-from loading import Load
+from loading import RATE
 from rest_framework.test import APIClient
 
 from config.api.reading import READER
-from explorer.models import Trip
-from tests.explorer.trips import PICKUP, import_trips
+from locations.models import Fix, MinuteAverage
 from tests.factories.explorer import GameFactory
 
 through_reader = pytest.mark.django_db(transaction=True, databases=["default", READER])
@@ -39,31 +42,93 @@ def test_rare_words_are_long_and_of_one_text() -> None:
     assert find_rare_words(texts) == ["Abbaba", "Borlek"]
 
 
-@through_reader
-def test_addresses_of_trips_find_what_they_are_made_of(api: APIClient) -> None:
-    first, _ = import_trips(
-        {"pu_location_id": 7, "trip_miles": 31, "base_passenger_fare": 12},
-        {"pickup_datetime": PICKUP.replace(year=2023), "pu_location_id": 8, "trip_miles": 30.9},
-    )
-    sample = SAMPLE_TRIPS.format(step=1, count=1)
+# Stored minutes
+
+
+@pytest.mark.django_db
+def test_minutes_are_stored_with_a_fix_each_and_kept() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sample)
-        trips: list[dict[str, Any]] = [row for (row,) in cursor.fetchall()]
+        cursor.execute(make_fill(1, 10))
+        cursor.execute(make_fill(11, 1_200))
+        cursor.execute(FORGET)
 
-    *pages, groups = [api.get(one.ours[0]).json() for one in list_trip_queries(trips)]
+    minutes = MinuteAverage.objects.values_list("user_id", "minute")
+    assert len(minutes) == Fix.objects.count() == 1_200
+    assert len({user for user, _ in minutes}) == 2
+    assert set(minutes) == set(Fix.objects.values_list("user_id", "submitted"))
 
-    assert Trip.objects.order_by("id").first() == first
-    assert [page["count"] for page in pages] == [2, 1, 1, 1, 1, 1]
-    assert [group["count"] for group in groups["results"]] == [1]
+
+@pytest.mark.django_db
+def test_what_was_sent_is_forgotten() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(make_fill(1, 2).replace("-stored", "-0-7"))
+        cursor.execute(FORGET)
+
+    assert (Fix.objects.count(), MinuteAverage.objects.count()) == (0, 0)
 
 
-def test_table_of_trips_tells_what_was_refused() -> None:
-    loads = {
-        "the first page, 9 trips": [Load(60, 1.0, p95_ms=12.0), Load(40, 1.0, p95_ms=14.0)],
-        "a fare, 9 trips": [Load(8, 1.0, p95_ms=5100.0, refused=2)],
-    }
+# Exponents
 
-    assert write_trips(loads).splitlines()[2:] == [
-        "| the first page, 9 trips | 13.00 (12.00 to 14.00) | ≤ 100 | 100 | 0% |",
-        "| a fare, 9 trips | 5100.00 | ≤ 2000 | 8 | 25% |",
+
+@pytest.mark.parametrize(
+    ("figures", "exponent"),
+    [((2.0, 20.0, 200.0), 1.0), ((3.0, 3.0, 3.0), 0.0), ((1.0, 100.0, 10_000.0), 2.0)],
+)
+def test_exponent_is_that_of_the_power(figures: tuple[float, ...], exponent: float) -> None:
+    assert fit_exponent((10, 100, 1_000), figures) == pytest.approx(exponent)
+
+
+def test_exponent_is_the_least_squares_of_logarithms() -> None:
+    assert fit_exponent((1, 10, 100), (1.0, 1.0, 100.0)) == pytest.approx(1.0)
+
+
+# Telling
+
+SECONDS_GROW = Growth(
+    "imports", "Imports of trips", "trips", (1_000, 10_000), {"CSV": [(1.0, 3.0, 2.0), (20.0,)]}
+)
+
+
+def test_table_has_a_column_for_each_size_and_the_exponent() -> None:
+    assert write_growth(SECONDS_GROW).splitlines() == [
+        "| seconds | 1,000 trips | 10,000 trips | exponent |",
+        "| --- | --- | --- | --- |",
+        "| CSV | 2.00 (1.00 to 3.00) | 20.00 | 1.00 |",
     ]
+
+
+def test_picture_is_of_the_medians() -> None:
+    assert make_plot(SECONDS_GROW) == Plot(
+        "growth/imports.png",
+        "Imports of trips",
+        "trips",
+        "seconds",
+        (1_000, 10_000),
+        {"CSV (exponent 1.00)": [2.0, 20.0]},
+    )
+
+
+def test_section_explains_the_exponent_and_shows_the_picture() -> None:
+    ratios = Table([Line("a", (1.0,)), Line("b", (2.0,), "a", 3.0)])
+
+    section = tell(SECONDS_GROW, "Rounds: 3.", ratios)
+
+    assert "1 is linear" in section.content
+    assert "| b | 2.00 | a | 2.00 | ≤ 3.00 |" in section.content
+    assert section.content.endswith("![Imports of trips](growth/imports.png)")
+
+
+def test_exponent_of_rates_is_explained_as_one() -> None:
+    growth = Growth("locations", "Fixes", "minutes", (1, 10), {"a": [(9.0,), (9.0,)]}, RATE)
+
+    content = tell(growth, "Rounds: 1.").content
+
+    assert "0 is the same rate" in content
+    assert "| a | 9 | 9 | 0.00 |" in content
+
+
+def test_disk_holds_the_files_and_the_largest_table() -> None:
+    kind = KINDS["imports"]
+
+    least = sum(kind.sizes) * 160 + max(kind.sizes) * 160 * 1.6
+    assert least < kind.count_disk_bytes(kind.sizes) < 2 * least

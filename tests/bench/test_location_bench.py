@@ -12,9 +12,9 @@ from location_bench import (
     Stored,
     check_stored,
     make_run,
+    make_tables,
     number_parameters,
     rotate,
-    write_loads,
 )
 from supervisor import Refusal
 
@@ -97,7 +97,7 @@ def test_tables_hold_rates_against_both_and_latencies_against_fastapi() -> None:
         BARE: [Load(1, 6000.0)],
     }
 
-    rates, latencies = write_loads(loads)
+    rates, latencies = (table.write() for table in make_tables(loads))
 
     assert rates.splitlines()[0] == (
         "| what | requests a second | against | measured ratio | wanted |"
