@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -68,9 +69,8 @@ def run(plan: Plan) -> int:
     with hold_lock(CHECKOUT / ".local/bench.lock", "bin/bench"):
         outcome = measure_tasks(plan, measure_task)
     if plan.command:
-        minutes = (time.monotonic() - began) / 60
-        told = f"{outcome.machine} `{plan.command}` took {minutes:.0f} minutes."
-        write(plan, SUMMARY, f"{told}\n\n{write_summary(outcome.sections, outcome.failures)}")
+        took = f"`{plan.command}` took {(time.monotonic() - began) / 60:.0f} minutes."
+        write(plan, SUMMARY, describe_outcome(outcome, took))
     if len(plan.tasks) > 1 and outcome.failures:
         say(f"Failed: {', '.join(outcome.failures)}.")
     return 1 if outcome.failures else 0
@@ -97,6 +97,8 @@ def measure_tasks(plan: Plan, measure: Callable[[Task], tuple[str, Section]]) ->
         except StopRequested:
             raise
         except Exception as error:
+            if not isinstance(error, Refusal):
+                traceback.print_exc()
             outcome.failures[task.name] = describe(error)
             say(f"{task.marker} failed: {outcome.failures[task.name]}")
         else:
@@ -135,6 +137,13 @@ def prepare(supervisor: Supervisor, task: Task, cleaning: ExitStack) -> Bench:
 
 
 # Telling
+
+
+def describe_outcome(outcome: Outcome, took: str) -> str:
+    peers = ", ".join(section.peers for section in outcome.sections.values() if section.peers)
+    told = [outcome.machine, took, f"Peers: {peers}." if peers else ""]
+    summary = write_summary(outcome.sections, outcome.failures)
+    return f"{' '.join(filter(None, told))}\n\n{summary}"
 
 
 def report(plan: Plan, task: Task, machine: str, section: Section) -> None:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -276,8 +277,14 @@ def find_versions() -> Iterator[str]:
     """Of what can tell."""
     if found := re.search(r"\d[\d.]+", ask("pgloader", "--version")):
         yield f"pgloader {found[0]}"
-    if commit := ask("git", "describe", "--always", "--dirty"):
-        yield f"commit {commit.strip()}"
+    if commit := find_commit():
+        yield f"commit {commit}"
+
+
+@cache
+def find_commit() -> str:
+    """As it was at first: the figures that are written meanwhile change the checkout."""
+    return ask("git", "describe", "--always", "--dirty").strip()
 
 
 def ask(*command: str) -> str:

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarking import check_page, measure_tasks
+from benchmarking import Outcome, check_page, describe_outcome, measure_tasks
 from figures import Plot, Section
 from import_bench import CASES
 from planning import Plan, Task
@@ -69,6 +69,18 @@ def test_signal_ends_all_tasks(tmp_path: Path) -> None:
         measure_tasks(make_plan(tmp_path / "page.md", *NAMES), measure)
 
     assert asked == ["import"]
+
+
+def test_summary_names_machine_command_and_peers() -> None:
+    sections = {
+        "import": Section(""),
+        "heatmap": Section("", peers="tipg 1"),
+        "ingest": Section("", peers="shapely 2"),
+    }
+
+    told = describe_outcome(Outcome(sections, {}, "A machine."), "`bin/bench` took 18 minutes.")
+
+    assert told.startswith("A machine. `bin/bench` took 18 minutes. Peers: tipg 1, shapely 2.\n\n|")
 
 
 def test_picture_is_drawn_beside_the_page(tmp_path: Path) -> None:
