@@ -57,10 +57,13 @@ TEXTS = 2_000  # that are looked through for rare words
 # Of an answer's time, where there are ten times as many games.
 RATIO_WANTED = 3.0
 
-# Users of stored minutes, a thousand each, are named so that those who send lie among them.
+# Users of stored minutes, a thousand each on a way of their own, are named so that those who send
+# lie among them.
 STORED = """
     SELECT 'run' || left(md5((n / 1000)::text), 8) || '-stored' AS user_id,
-           '2024-01-01Z'::timestamptz + n % 1000 * interval '1 minute' AS minute
+           '2024-01-01Z'::timestamptz + n % 1000 * interval '1 minute' AS minute,
+           10 + n / 1000 * 37 % 6000 * 0.001 + n % 1000 * 0.00001 AS long,
+           50 + n / 1000 * 91 % 5000 * 0.001 + n % 1000 * 0.00001 AS lat
       FROM generate_series({first}, {last}) AS n
 """
 FILL = """
@@ -70,9 +73,7 @@ FILL = """
         user_id, minute, count, last_fix_at, is_gap, is_fold,
         reference_long, sum_long_offset, sum_lat, sum_accuracy, sum_speed
     )
-    SELECT user_id, minute, 1, minute, false, false,
-           round((10 + 6 * random())::numeric, 6), 0, round((50 + 5 * random())::numeric, 6),
-           12.5, 1.25
+    SELECT user_id, minute, 1, minute, false, false, long, 0, lat, 12.5, 1.25
       FROM ({stored}) AS stored
 """
 # What the measurement before has left.

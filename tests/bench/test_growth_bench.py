@@ -56,6 +56,10 @@ def test_minutes_are_stored_with_a_fix_each_and_kept() -> None:
     assert len(minutes) == Fix.objects.count() == 1_200
     assert len({user for user, _ in minutes}) == 2
     assert set(minutes) == set(Fix.objects.values_list("user_id", "submitted"))
+    assert (
+        MinuteAverage.objects.filter(lat__range=(50, 55.01), long__range=(10, 16.01)).count()
+        == 1_200
+    )
 
 
 @pytest.mark.django_db
