@@ -277,6 +277,7 @@ def measure_queries(
 def drive(bench: Bench, ports: Mapping[str, int], one: Query, name: str, seconds: int) -> Load:
     paths = one.ours if name == OURS else one.theirs
     load = fetch_paths(bench, ports[name], paths, connections=CONNECTIONS, seconds=seconds)
+    bench.supervisor.pump(0)  # Ctrl-C ended wrk, too
     if load.refused:
         raise Refusal(f"{one.name}: {name} answered {load.refused} times with 503.")
     return load
@@ -292,7 +293,9 @@ def measure_alone(
 
 
 def drive_few(bench: Bench, one: Query, name: str, seconds: int) -> Load:
-    return fetch_paths(bench, bench.web, one.ours, connections=FEW, seconds=seconds)
+    load = fetch_paths(bench, bench.web, one.ours, connections=FEW, seconds=seconds)
+    bench.supervisor.pump(0)
+    return load
 
 
 # Telling
