@@ -2,13 +2,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import checkup
 import django_rq
 import pytest
 import starting
 from rq import Worker
+from supervisor import Refusal
 
 
 def test_healthy_needs_a_role(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,12 +60,13 @@ def test_workers_without_redis_are_not_healthy(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_sweeper_beats_where_its_check_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("os.execvpe", lambda _, command, environment: started.append(command))
+    def note(*arguments: str) -> NoReturn:
+        raise Refusal(" ".join(arguments))
 
-    starting.start_sweeper({})
+    monkeypatch.setattr(starting, "sweep_command", note)
 
-    assert started[0][-2:] == ("--beat", str(starting.BEAT))
+    with pytest.raises(Refusal, match=f"--beat {starting.BEAT}$"):
+        starting.start_sweeper({})
 
 
 def test_sweeper_is_healthy_while_it_makes_rounds(
