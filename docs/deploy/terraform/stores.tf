@@ -14,8 +14,8 @@ resource "aws_db_subnet_group" "main" {
 }
 
 resource "aws_db_parameter_group" "main" {
-  name   = "${var.name}-postgres17"
-  family = "postgres17"
+  name   = "${var.name}-postgres15"
+  family = "postgres15"
 
   # A query over all imports locks the partition of each, with its indexes.
   parameter {
@@ -34,7 +34,7 @@ resource "aws_db_parameter_group" "main" {
 resource "aws_db_instance" "main" {
   identifier                   = var.name
   engine                       = "postgres"
-  engine_version               = "17"
+  engine_version               = "15"
   instance_class               = var.database_class
   allocated_storage            = var.database_gb
   max_allocated_storage        = var.database_gb * 10
