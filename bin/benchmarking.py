@@ -80,7 +80,7 @@ def check_page(plan: Plan) -> None:
     """What the page lacks is told before the work, not after it."""
     if not plan.output.parent.is_dir():
         raise Refusal(f"{plan.output.parent} is no folder.")
-    page = read_page(plan.output)
+    page = read_page(plan.output, plan.own)
     markers = [task.marker for task in plan.tasks]
     for marker in [SUMMARY, *markers] if plan.command else markers:
         fill(page, marker, "")
@@ -94,6 +94,8 @@ def measure_tasks(plan: Plan, measure: Callable[[Task], tuple[str, Section]]) ->
         try:
             outcome.machine, section = measure(task)
             report(plan, task, outcome.machine, section)
+            if section.missed:
+                raise Refusal(section.missed)
         except StopRequested:
             raise
         except Exception as error:
@@ -154,7 +156,7 @@ def report(plan: Plan, task: Task, machine: str, section: Section) -> None:
 
 def write(plan: Plan, marker: str, content: str) -> None:
     say(f"\n{content}\n")
-    plan.output.write_text(fill(read_page(plan.output), marker, content))
+    plan.output.write_text(fill(read_page(plan.output, plan.own), marker, content))
     say(f"Written to {plan.output}.")
 
 

@@ -11,6 +11,7 @@ from machine import CHECKOUT
 from supervisor import Refusal
 
 PAGE = CHECKOUT / "docs/benchmarks.md"
+RELIABILITY = CHECKOUT / "docs/reliability.md"
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """What was measured, as Markdown; its tables, the versions of other programs, its picture."""
+    """What was measured, as Markdown; its tables, the versions of other programs, its picture, and
+    what was missed that has to hold."""
 
     content: str
     tables: Sequence[Table] = ()
     peers: str = ""
     plot: Plot | None = None
+    missed: str = ""
 
 
 def make_section(what: str, tables: Sequence[Table], *rest: str, peers: str = "") -> Section:
@@ -154,9 +157,9 @@ def make_section(what: str, tables: Sequence[Table], *rest: str, peers: str = ""
     return Section("\n\n".join((*parts, *rest)), tables, peers)
 
 
-def read_page(path: Path) -> str:
+def read_page(path: Path, own: Path = PAGE) -> str:
     """A page that does not exist yet begins as the project's own."""
-    return (path if path.exists() else PAGE).read_text()
+    return (path if path.exists() else own).read_text()
 
 
 def fill(page: str, marker: str, content: str) -> str:

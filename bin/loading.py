@@ -57,9 +57,9 @@ def replace_parameters(statement: str, texts: Mapping[str, str]) -> str:
 
 def run_wrk(bench: Bench, port: int, script: Path, *, run: str, seconds: int) -> Load:
     """`run` is what the script tells its requests from those of other runs by."""
-    options = (f"-c{CONNECTIONS}", f"-t{THREADS}", f"-d{seconds}s", "--latency", "-s", str(script))
-    command = ("wrk", *options, f"http://127.0.0.1:{port}", "--", run)
-    return read_wrk(read_output(bench, "wrk", *command))
+    options = (f"-c{CONNECTIONS}", f"-t{THREADS}", f"-d{seconds}s", f"--timeout={MOST_SECONDS}s")
+    command = ("wrk", *options, "--latency", "-s", str(script), f"http://127.0.0.1:{port}")
+    return read_wrk(read_output(bench, "wrk", *command, "--", run))
 
 
 def fetch_paths(

@@ -12,7 +12,7 @@ from typing import Any
 
 from dropzone_bench import measure_dropzone
 from explorer_bench import measure_explorer
-from figures import PAGE, Section
+from figures import PAGE, RELIABILITY, Section
 from footprint_bench import measure_heatmap, measure_ingest
 from growth_bench import KINDS
 from import_bench import (
@@ -24,6 +24,7 @@ from import_bench import (
 from loading import DISK_BYTES_PER_SECOND
 from location_bench import measure_locations
 from machine import LEAST_FREE_BYTES
+from soak_bench import SOAK_DISK_BYTES, SOAK_DISK_BYTES_PER_MINUTE, measure_soak
 from trip_bench import measure_trips
 from workbench import Bench, Options
 
@@ -48,6 +49,7 @@ ALONE = {
     "locations": Options(rounds=5, seconds=15),
     "dropzone": Options(seconds=60),
     "explorer": Options(rows=100_000, rounds=3, seconds=5),
+    "soak": Options(minutes=30),
 }
 HELP = {
     "import": "imports beside psql and pgloader",
@@ -56,6 +58,7 @@ HELP = {
     "locations": "fixes beside FastAPI and the bare statement",
     "dropzone": "payloads beside the bare statement",
     "explorer": "games beside Datasette",
+    "soak": "all doors at once, while workers are ended",
 }
 MEASURES: dict[str, Callable[[Bench, Options], Section]] = {
     "import": partial(measure_imports, with_pgloader=True),
@@ -64,6 +67,7 @@ MEASURES: dict[str, Callable[[Bench, Options], Section]] = {
     "locations": measure_locations,
     "dropzone": measure_dropzone,
     "explorer": measure_explorer,
+    "soak": measure_soak,
 }
 ROW_DISK_BYTES = {
     "import": DISK_BYTES_PER_ROW,
@@ -93,6 +97,7 @@ class Plan:
     tasks: tuple[Task, ...]
     output: Path
     command: str = ""
+    own: Path = PAGE  # what another page begins as
 
 
 # What was asked for
@@ -106,12 +111,17 @@ def read_plan(arguments: Sequence[str]) -> Plan:
     for name in ALONE:
         add_bench(commands, name)
     add_growth(commands)
-    for command in commands.choices.values():
-        command.add_argument("--output", type=Path, default=PAGE, help="the page that is filled in")
+    for name, command in commands.choices.items():
+        page = choose_page(name)
+        command.add_argument("--output", type=Path, default=page, help="the page that is filled in")
     found = parser.parse_args(arguments or ["all"])
     tasks = found.plan(found)
     told = " ".join(["bin/bench", *arguments]) if found.command == "all" else ""
-    return Plan(tuple(tasks), found.output.resolve(), told)
+    return Plan(tuple(tasks), found.output.resolve(), told, choose_page(found.command))
+
+
+def choose_page(command: str) -> Path:
+    return RELIABILITY if command == "soak" else PAGE
 
 
 def add_all(commands: Any) -> None:
@@ -213,7 +223,8 @@ def plan_trips(options: Options) -> Task:
 
 
 def count_load_bytes(options: Options) -> int:
-    return options.seconds * DISK_BYTES_PER_SECOND + LEAST_FREE_BYTES
+    soak = options.minutes and SOAK_DISK_BYTES + options.minutes * SOAK_DISK_BYTES_PER_MINUTE
+    return soak + options.seconds * DISK_BYTES_PER_SECOND + LEAST_FREE_BYTES
 
 
 def resize(options: Options, found: Namespace) -> Options:

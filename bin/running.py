@@ -161,9 +161,7 @@ def serve(workshop: Workshop, port: int) -> None:
     bootstrap(workshop)
     with step("Web server"):
         supervisor.wait_until(lambda: answers_health(port), web, WEB_START_SECONDS)
-    # Two, so that a long import does not delay the next; beyond that the sweeper lends a hand.
-    for name in ("worker", "worker-2"):
-        supervisor.keep_running(workshop.program(name, *worker_command(python, "imports")))
+    start_importers(workshop)
     start_drainers(workshop)
     send_samples(workshop, port)
     say_where_to_look(port)
@@ -178,6 +176,15 @@ def send_samples(workshop: Workshop, port: int) -> None:
     is_sent = workshop.supervisor.run(program) == 0
     took = f"{time.monotonic() - started_at:.1f} s" if is_sent else f"none, see {program.log}"
     say(f"Sample fixes and payloads ... {took}")
+
+
+def start_importers(workshop: Workshop) -> list[Child]:
+    """Two, so that a long import does not delay the next; beyond that the sweeper lends a hand."""
+    command = worker_command(workshop.python, "imports")
+    return [
+        workshop.supervisor.keep_running(workshop.program(name, *command))
+        for name in ("worker", "worker-2")
+    ]
 
 
 def start_drainers(workshop: Workshop) -> tuple[Child, Child]:

@@ -66,6 +66,7 @@ class Options:
     rows: int = 0
     rounds: int = 1
     seconds: int = 0
+    minutes: int = 0
 
 
 @dataclass(frozen=True)
@@ -238,19 +239,24 @@ def count_rows(bench: Bench, table: str) -> int:
 
 
 def call(bench: Bench, method: str, path: str, body: object = None) -> dict[str, Any]:
+    status, answer = ask_for(bench, method, path, body)
+    if status >= 400:
+        text = answer[:500].decode(errors="replace")
+        raise Refusal(f"{method} {path} answered {status}: {text}")
+    found: dict[str, Any] = json.loads(answer or b"{}")
+    return found
+
+
+def ask_for(bench: Bench, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+    """The status and the body of any answer."""
     connection = http.client.HTTPConnection("127.0.0.1", bench.web, timeout=60)
     try:
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        answer = response.read()
+        return response.status, response.read()
     finally:
         connection.close()
-    if response.status >= 400:
-        text = answer[:500].decode(errors="replace")
-        raise Refusal(f"{method} {path} answered {response.status}: {text}")
-    found: dict[str, Any] = json.loads(answer or b"{}")
-    return found
 
 
 # What was measured with

@@ -58,6 +58,16 @@ def test_task_that_fails_says_why_and_the_others_are_measured(
     assert outcome.failures == {"heatmap": reason}
 
 
+def test_section_that_misses_something_is_written_and_fails(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    section = Section("| lost | 1 |", missed="something was lost")
+
+    outcome = measure_tasks(make_plan(page, "import"), lambda _: ("A machine.", section))
+
+    assert "| lost | 1 |" in page.read_text()
+    assert outcome.failures == {"import": "something was lost"}
+
+
 def test_signal_ends_all_tasks(tmp_path: Path) -> None:
     asked: list[str] = []
 

@@ -55,6 +55,14 @@ def test_growth_is_of_everything_by_default() -> None:
     ]
 
 
+def test_soak_has_minutes_and_a_page_of_its_own_with_a_place_for_them() -> None:
+    plan = read_plan(["soak"])
+
+    assert plan.output == plan.own == ROOT / "docs/reliability.md"
+    assert "figures" in fill(read_page(plan.output), plan.tasks[0].marker, "figures")
+    assert count_disk_bytes("soak") < count_disk_bytes("soak", "--minutes", "60") < 10**11
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
