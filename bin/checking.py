@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from campaigns import list_modules
 from environment import DEFAULTS, clean_environment
+from figures import fill, read_page
 from machine import (
     CHECKOUT,
     Needs,
@@ -24,6 +27,7 @@ from machine import (
     sync_npm,
     sync_python,
 )
+from reliability import MARKER, PAGE, Run, publish, read_results
 from running import guard, prepare_home
 from stores import (
     RECKLESS_SETTINGS,
@@ -97,6 +101,11 @@ CHECKS = (
 # One process for each core, and a slow test never keeps the others waiting.
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "worksteal", "--durations=20")
 COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
+FAULTS = "faults"  # the large campaigns of tests/faults
+SIZES = {"FAULT_ROUNDS", "FAULT_ROWS", "FAULT_POINTS", "FAULT_LEASE_SECONDS"}
+RESULTS = LOGS / "faults.xml"
+# More processes would wait for each other, and their seconds would tell of that.
+TWO_SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal", "--durations=20")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,6 +113,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
+    if arguments[:1] == [FAULTS]:
+        fill(read_page(PAGE), MARKER, "")  # fails before the work, not after it
     make_enterable(CHECKOUT / ".local")
     make_private_folder(LOGS.parent)
     lock = hold_lock(CHECKOUT / ".local/test.lock", "bin/test")
@@ -118,6 +129,8 @@ def run(arguments: Sequence[str]) -> int:
         cleaning.callback(remove_home, home)
         workshop = Workshop(supervisor, LOGS, make_environment(home))
         prepare(workshop, home)
+        if arguments[:1] == [FAULTS]:
+            return run_campaigns(workshop, arguments[1:])
         if arguments:
             return run_check(workshop, Check("pytest", ("-m", "pytest", *arguments)))
         return run_all(workshop)
@@ -177,3 +190,15 @@ def run_check(workshop: Workshop, check: Check) -> int:
     if code < 0:
         say(f"{check.name}: {describe_exit(code)}")
     return abs(code)
+
+
+def run_campaigns(workshop: Workshop, arguments: Sequence[str]) -> int:
+    """The large campaigns of tests/faults, and what came of them."""
+    changes = sorted(f"{name}={os.environ[name]}" for name in os.environ if name in SIZES)
+    files = [f"tests/faults/{module}.py" for module in list_modules()]
+    command = ("-m", "pytest", *files, *TWO_SIDE_BY_SIDE, f"--junitxml={RESULTS}", *arguments)
+    RESULTS.unlink(missing_ok=True)
+    began = time.monotonic()
+    code = run_check(workshop, Check("pytest", command, {"FAULTS": "large"}))
+    minutes = (time.monotonic() - began) / 60
+    return publish(Run(read_results(RESULTS), code, minutes, (*changes, MARKER, *arguments)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import http.client
 import json
 import os
-import platform
 import re
 import secrets
 import shutil
@@ -16,10 +14,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hardware
 from checking import UNSET
 from environment import DEFAULTS, clean_environment
 from machine import (
@@ -263,15 +261,9 @@ def ask_for(bench: Bench, method: str, path: str, body: object = None) -> tuple[
 
 
 def describe_machine(bench: Bench) -> str:
-    versions = [
-        f"PostgreSQL {query(bench, 'SHOW server_version').split()[0]}",
-        f"Python {platform.python_version()}",
-        *find_versions(),
-    ]
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    machine = f"{os.cpu_count()} cores of {find_processor()}, {memory_bytes / 1e9:.0f} GB"
-    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
-    return f"{datetime.date.today()}: {machine}, {system}; {', '.join(versions)}."
+    return hardware.describe_machine(
+        [f"PostgreSQL {query(bench, 'SHOW server_version').split()[0]}", *find_versions()]
+    )
 
 
 def read_versions(bench: Bench, python: str, *packages: str) -> str:
@@ -281,27 +273,5 @@ def read_versions(bench: Bench, python: str, *packages: str) -> str:
 
 def find_versions() -> Iterator[str]:
     """Of what can tell."""
-    if found := re.search(r"\d[\d.]+", ask("pgloader", "--version")):
+    if found := re.search(r"\d[\d.]+", hardware.ask("pgloader", "--version")):
         yield f"pgloader {found[0]}"
-    if commit := find_commit():
-        yield f"commit {commit}"
-
-
-@cache
-def find_commit() -> str:
-    """As it was at first: the figures that are written meanwhile change the checkout."""
-    return ask("git", "describe", "--always", "--dirty").strip()
-
-
-def ask(*command: str) -> str:
-    """What a program prints; nothing where it fails, or is not there."""
-    if shutil.which(command[0]) is None:
-        return ""
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else ""
-
-
-def find_processor() -> str:
-    text = Path("/proc/cpuinfo").read_text()
-    names = (line.partition(":")[2] for line in text.splitlines() if line.startswith("model name"))
-    return next(names, platform.machine()).strip()

@@ -7,9 +7,12 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from campaigns import Notes
 from pytest_django import Settings
 
+from imports.choices import Status
 from imports.engine import cutting, fetching
+from imports.models import Import
 
 pytest.register_assert_rewrite("tests.faults.generated", "tests.faults.numbered")
 
@@ -20,6 +23,23 @@ from tests.faults.sources import Sources, run_sources  # noqa: E402
 
 MakeCrew = Callable[..., Crew]
 SECONDS_PER_TEST = 60
+
+
+@pytest.fixture
+def notes(record_property: Callable[[str, object], None]) -> Iterator[Notes]:
+    """What a test tells of itself, also where it fails: `bin/test faults` writes it down."""
+    notes = Notes()
+    yield notes
+    record_property("notes", notes.write())
+
+
+@pytest.fixture
+def noted_ends(transactional_db: None, notes: Notes) -> Iterator[None]:
+    """How the imports of a test ended is noted."""
+    yield
+    for status, code in Import.objects.values_list("status", "error_code"):
+        notes.count += 1
+        notes.counts[code if status == Status.FAILED else status] += 1
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from campaigns import Notes
 from django.db import connections
 from psycopg import sql
 
@@ -69,18 +70,26 @@ def compare_rows(found: Sequence[Row], rows: int) -> Difference:
     )
 
 
-def check_exact(record: Import, rows: int, size: int) -> None:
+def check_exact(record: Import, rows: int, size: int, notes: Notes | None = None) -> None:
     """The import has finished, its ledger covers the file's `size` bytes, and each of the file's
     rows is published once."""
     state = (record.status, record.error_code, record.error_detail)
     assert state == (Status.FINISHED, "", "")
+    difference = compare_rows(list_rows(record), rows)
+    note_difference(notes or Notes(), rows, difference)
     assert (record.rows_loaded, record.rows_added, record.rows_rejected) == (rows, rows, 0)
     chunks = list(record.chunks.order_by("byte_start").values_list("byte_start", "byte_end"))
     assert [start for start, _ in chunks] == [len(HEADER), *(end for _, end in chunks[:-1])]
     assert chunks[-1][1] == size
-    assert compare_rows(list_rows(record), rows) == Difference(0, 0, 0)
+    assert difference == Difference(0, 0, 0)
     assert count_published(record) == rows
     assert not is_staged(record)
+
+
+def note_difference(notes: Notes, rows: int, difference: Difference) -> None:
+    notes.rows += rows
+    notes.lost += difference.lost
+    notes.doubled += difference.doubled
 
 
 def count_published(record: Import) -> int:

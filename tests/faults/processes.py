@@ -1,19 +1,12 @@
-"""Real workers, a real sweeper and real stores, which tests end, stop and bring back.
-
-How long a campaign is, is told by the environment: `FAULT_ROUNDS` (how many kills, stops, restarts
-or cancels), `FAULT_ROWS` (of a file) and `FAULT_SEED` (of what is left to chance, printed with the
-figures).
-"""
+"""Real workers, a real sweeper and real stores, which tests end, stop and bring back."""
 
 import json
 import os
-import random
 import signal
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,29 +33,6 @@ WORKER_COMMANDS = {
         *SERIALIZER,
     ),
 }
-
-
-def read_rounds(default: int) -> int:
-    return int(os.environ.get("FAULT_ROUNDS", default))
-
-
-def read_rows(default: int) -> int:
-    return int(os.environ.get("FAULT_ROWS", default))
-
-
-def make_random() -> tuple[random.Random, int]:
-    """What decides, and the seed that makes it decide the same again."""
-    seed = int(os.environ.get("FAULT_SEED", time.time_ns() % 10**6))
-    return random.Random(seed), seed  # noqa: S311 - chance, not secrets
-
-
-def describe(values: Sequence[float]) -> str:
-    """Median, 99th percentile and maximum."""
-    if not values:
-        return "none"
-    ordered = sorted(values)
-    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"p50 {statistics.median(ordered):.2f}, p99 {p99:.2f}, max {ordered[-1]:.2f}"
 
 
 def send_signal(pid: int, number: signal.Signals) -> bool:

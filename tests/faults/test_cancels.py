@@ -1,16 +1,13 @@
-"""Cancels at any moment: soon done, nothing seen, nothing left, and nothing committed afterwards.
-
-The long campaign: `FAULT_ROUNDS=100 pytest tests/faults/test_cancels.py -s`.
-"""
+"""Cancels at any moment: soon done, nothing seen, nothing left, nothing committed afterwards."""
 
 import random
 import signal
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
+from campaigns import Notes
 from django.db import connection
 
 from imports.choices import ENDED, Status
@@ -18,13 +15,15 @@ from imports.jobs import cancel_import, create_import, delete_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, count_published, is_staged, write_numbered
-from tests.faults.processes import Crew, describe, make_random, read_rounds, read_rows, send_signal
+from tests.faults.processes import Crew, send_signal
+from tests.faults.sizes import Sizes, make_random, read_sizes
 from tests.faults.sources import Page, Sources, drip, send
 
 PATH = "/trips.csv"
 CHUNKS = 50
 SLOW_SECONDS = 3
 MOST_SECONDS = 2.0
+CANCELLED = "s until an import was cancelled"
 SIDE_BY_SIDE = 4
 PHASES = ("queued", "download", "COPY", "publish", "stopped")
 # Where a stopped owner holds the locks that a cancel must get past.
@@ -40,8 +39,7 @@ class Campaign:
     page: Page
     chance: random.Random
     rows: int
-    seconds: list[float] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    notes: Notes
 
     def cancel_in(self, phase: str) -> None:
         """An import that is cancelled in that phase, or has just finished."""
@@ -52,12 +50,14 @@ class Campaign:
         began = time.monotonic()
         is_cancelled = cancel_import(record.pk)
         took = time.monotonic() - began
-        self.outcomes[f"{phase}: {'cancelled' if is_cancelled else 'finished'}"] += 1
+        self.notes.count += 1
+        self.notes.counts[f"{phase}: {'cancelled' if is_cancelled else 'finished'}"] += 1
         if not is_cancelled:
-            check_exact(self.crew.wait_for_end(record), self.rows, self.page.stream.size)
+            finished = self.crew.wait_for_end(record)
+            check_exact(finished, self.rows, self.page.stream.size, self.notes)
         else:
             self.crew.wait_for(lambda: self.crew.read(record).status == Status.CANCELLED)
-            self.seconds.append(max(took, time.monotonic() - began))
+            self.notes.measure(CANCELLED, [max(took, time.monotonic() - began)])
             self.check_cancelled(record, loaded)
         delete_import(record.pk)
 
@@ -114,37 +114,37 @@ def cancel_alone(import_id: int) -> bool:
         connection.close()
 
 
-def test_cancelled_import_leaves_nothing(make_crew: MakeCrew, sources: Sources) -> None:
-    rounds, rows = read_rounds(5), read_rows(20_000)
-    page = Page(write_numbered(rows), etag='"numbered"')
-    crew = make_crew(chunk_bytes=page.stream.size // CHUNKS)
+def make_campaign(crew: Crew, sources: Sources, sizes: Sizes, notes: Notes) -> Campaign:
+    page = Page(write_numbered(sizes.rows), etag='"numbered"')
     chance, seed = make_random()
-    campaign = Campaign(crew, sources, page, chance, rows)
+    notes.remarks += [f"seed {seed}", f"{sizes.rows:,} rows"]
     crew.start_worker()
     crew.start_sweeper()
+    return Campaign(crew, sources, page, chance, sizes.rows, notes)
 
-    for number in range(rounds):
+
+def test_cancelled_import_leaves_nothing(
+    make_crew: MakeCrew, sources: Sources, notes: Notes
+) -> None:
+    sizes = read_sizes("cancels")
+    crew = make_crew(chunk_bytes=len(write_numbered(sizes.rows)) // CHUNKS)
+    campaign = make_campaign(crew, sources, sizes, notes)
+
+    for number in range(sizes.rounds):
         campaign.cancel_in(PHASES[number % len(PHASES)])
 
-    seconds = campaign.seconds
-    print(f"\ncancels: {rounds}, {dict(campaign.outcomes)}; imports of {rows} rows; seed {seed}")
-    print(f"cancels: s until cancelled: {describe(seconds)}")
-    assert max(seconds) < MOST_SECONDS
+    assert max(notes.figures[CANCELLED]) < MOST_SECONDS
 
 
-def test_cancel_against_the_end_has_one_winner(make_crew: MakeCrew, sources: Sources) -> None:
-    rounds, rows = read_rounds(2), 3_000
-    page = Page(write_numbered(rows), etag='"numbered"')
-    crew = make_crew(chunk_bytes=page.stream.size // 3)
-    chance, seed = make_random()
-    campaign = Campaign(crew, sources, page, chance, rows)
-    crew.start_worker()
-    crew.start_sweeper()
+def test_cancel_against_the_end_has_one_winner(
+    make_crew: MakeCrew, sources: Sources, notes: Notes
+) -> None:
+    sizes = read_sizes("cancels at the end")
+    crew = make_crew(chunk_bytes=len(write_numbered(sizes.rows)) // 3)
+    campaign = make_campaign(crew, sources, sizes, notes)
 
-    for _ in range(rounds):
+    for _ in range(sizes.rounds):
         campaign.cancel_in("publish")
-
-    print(f"\ncancel against finish: {rounds}, {dict(campaign.outcomes)}; seed {seed}")
 
 
 @pytest.mark.django_db(transaction=True)

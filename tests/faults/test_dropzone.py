@@ -1,14 +1,11 @@
-"""Whatever is killed while payloads come in: what was acknowledged is kept, and processed.
-
-The long campaign: `FAULT_POINTS=10000 pytest tests/faults/test_dropzone.py -s`.
-"""
+"""Whatever is killed while payloads come in: what was acknowledged is kept, and processed."""
 
 import http.client
 import json
-import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from hashlib import sha256
 from random import Random
 
 import pytest
+from campaigns import Notes
 from supervisor import read_parents
 
 from dropzone.choices import State
@@ -25,11 +23,12 @@ from dropzone.models import Lineage, Measurement, Payload, RawBody
 from dropzone.partitions import make_next_partitions
 from tests.faults.conftest import MakeCrew
 from tests.faults.own_stores import RedisServer
-from tests.faults.processes import Crew, describe, is_alive, make_random, send_signal
+from tests.faults.processes import Crew, is_alive, send_signal
+from tests.faults.sizes import make_random, read_sizes
 
 CLIENTS = 16
 START = datetime(2024, 7, 1, tzinfo=UTC)
-POINTS = int(os.environ.get("FAULT_POINTS", 1_500))
+POINTS = read_sizes("payloads").points
 SECONDS = 240.0
 LONGEST_ANSWER_SECONDS = 3.0  # on a busy machine; a hanging Redis would take 30
 
@@ -86,10 +85,11 @@ def send_from_all(port: int) -> list[Answer]:
         ]
 
 
-def check_all_processed(crew: Crew, answers: Sequence[Answer]) -> None:
+def check_all_processed(crew: Crew, answers: Sequence[Answer], notes: Notes) -> None:
     """Each that was acknowledged is there byte for byte, and its instant has its measurement."""
     assert {answer.number for answer in answers} == set(range(POINTS))
     crew.wait_for(lambda: not Payload.objects.filter(state=State.RECEIVED).exists(), seconds=120)
+    note_difference(notes, answers)
     rows = Payload.objects.in_bulk([answer.payload_id for answer in answers])
     for answer in answers:
         row = rows[answer.payload_id]
@@ -101,6 +101,18 @@ def check_all_processed(crew: Crew, answers: Sequence[Answer]) -> None:
     assert Lineage.objects.count() == Payload.objects.count()
     last = dict(Lineage.objects.order_by("payload_id").values_list("timestamp", "payload_id"))
     assert dict(Measurement.objects.values_list("timestamp", "payload_id")) == last
+
+
+def note_difference(notes: Notes, answers: Sequence[Answer]) -> None:
+    """A payload that was not acknowledged may have been kept, and is sent again: that is none too
+    many, as long as its instant has one measurement."""
+    kept = set(Payload.objects.values_list("pk", flat=True))
+    notes.count += len(answers)
+    notes.rows += len(answers)
+    notes.counts["kept without an answer, and sent again"] += len(kept) - len(answers)
+    notes.lost += sum(answer.payload_id not in kept for answer in answers)
+    notes.doubled += len(answers) - len({answer.payload_id for answer in answers})
+    notes.doubled += max(0, Measurement.objects.count() - POINTS)
 
 
 @contextmanager
@@ -129,7 +141,7 @@ def find_web_workers(crew: Crew) -> list[int]:
 
 
 def test_acknowledged_payloads_outlive_whatever_is_killed(
-    make_crew: MakeCrew, redis: RedisServer
+    make_crew: MakeCrew, redis: RedisServer, notes: Notes
 ) -> None:
     make_next_partitions()
     random, seed = make_random()
@@ -138,17 +150,21 @@ def test_acknowledged_payloads_outlive_whatever_is_killed(
     crew.start_worker("payloads")
     crew.start_sweeper()
 
-    with harming(lambda: kill_something(random, crew, redis), lambda: random.random()) as counts:
+    kills: Counter[str] = Counter()
+    with harming(lambda: kill_something(random, crew, redis, kills), random.random) as counts:
         answers = send_from_all(port)
     redis_is_back(redis)
 
     assert counts[0]
-    print(f"\nseed {seed}: {counts[0]} kills; {Payload.objects.count():,} payloads of {POINTS:,}")
-    check_all_processed(crew, answers)
+    notes.remarks += [f"seed {seed}"]
+    notes.counts.update(kills)
+    check_all_processed(crew, answers, notes)
 
 
-def kill_something(random: Random, crew: Crew, redis: RedisServer) -> None:
+def kill_something(random: Random, crew: Crew, redis: RedisServer, kills: Counter[str]) -> None:
     victim = random.choice(["web", "worker", "redis", "redis back"])
+    if victim != "redis back":
+        kills[f"kills of {victim}"] += 1
     if victim == "web":
         for pid in find_web_workers(crew)[:1]:
             send_signal(pid, signal.SIGKILL)
@@ -167,7 +183,7 @@ def redis_is_back(redis: RedisServer) -> None:
 
 
 def test_payloads_are_processed_with_redis_gone_for_good(
-    make_crew: MakeCrew, redis: RedisServer
+    make_crew: MakeCrew, redis: RedisServer, notes: Notes
 ) -> None:
     make_next_partitions()
     crew = make_crew()
@@ -177,10 +193,13 @@ def test_payloads_are_processed_with_redis_gone_for_good(
 
     answers = send_from_all(port)
 
-    check_all_processed(crew, answers)
+    notes.counts["payloads with Redis gone for good"] += len(answers)
+    check_all_processed(crew, answers, notes)
 
 
-def test_redis_that_hangs_holds_up_nobody_for_long(make_crew: MakeCrew, redis: RedisServer) -> None:
+def test_redis_that_hangs_holds_up_nobody_for_long(
+    make_crew: MakeCrew, redis: RedisServer, notes: Notes
+) -> None:
     make_next_partitions()
     crew = make_crew()
     port = crew.start_web()
@@ -190,9 +209,10 @@ def test_redis_that_hangs_holds_up_nobody_for_long(make_crew: MakeCrew, redis: R
     finally:
         redis.send_signal(signal.SIGCONT)
 
-    print(f"\nseconds a request while Redis hangs: {describe([a.seconds for a in answers])}")
+    notes.counts["payloads while Redis hung"] += len(answers)
+    notes.measure("s of a payload's request while Redis hung", [a.seconds for a in answers])
     assert max(answer.seconds for answer in answers) < LONGEST_ANSWER_SECONDS
     crew.start_worker("payloads")
     crew.start_sweeper()
-    check_all_processed(crew, answers)
+    check_all_processed(crew, answers, notes)
     assert is_alive(redis.process.pid)

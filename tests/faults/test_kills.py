@@ -1,6 +1,5 @@
 """Owners that are killed: each row is there exactly once, whatever is killed, and whenever.
 
-The long campaign: `FAULT_ROUNDS=200 FAULT_ROWS=1000000 pytest tests/faults/test_kills.py -s`.
 `FAULT_LEASE_SECONDS=20` measures the take-over with the lease that a service has.
 """
 
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
+from campaigns import Notes
 
 from explorer.models import Trip
 from explorer.partitions import IDS_PER_IMPORT
@@ -24,17 +24,15 @@ from tests.faults.numbered import (
     check_exact,
     compare_rows,
     list_rows,
+    note_difference,
     write_numbered,
 )
 from tests.faults.processes import (
     LEASE_SECONDS,
     Crew,
-    describe,
-    make_random,
-    read_rounds,
-    read_rows,
     send_signal,
 )
+from tests.faults.sizes import make_random, read_sizes, split_rounds
 from tests.faults.sources import Page, Sources, drip, send
 
 PATH = "/trips.csv"
@@ -59,6 +57,7 @@ class Campaign:
     page: Page
     rows: int
     chance: random.Random
+    notes: Notes
     phases: Counter[str] = field(default_factory=Counter)
     victims: Counter[str] = field(default_factory=Counter)
     takeovers: list[float] = field(default_factory=list)
@@ -148,52 +147,57 @@ class Campaign:
         return is_past or len(self.sources.list_requests(PATH)) > self.requests
 
     def check(self, record: Import) -> None:
-        check_exact(record, self.rows, self.page.stream.size)
+        check_exact(record, self.rows, self.page.stream.size, self.notes)
         last = Trip.objects.using("default").of_import(record.pk).latest("pk").pk
         self.copied_in_vain += last - record.pk * IDS_PER_IMPORT - self.rows
 
-    def describe(self) -> str:
-        words = (
-            f"kills: {self.kills} of {dict(self.phases)}, {dict(self.victims)}",
-            f"imports of {self.rows} rows",
-            f"take-over after s: {describe(self.takeovers)}",
-            f"committed chunks that were read again: {describe(self.reread)}",
-            f"rows copied in vain per kill: {self.copied_in_vain / max(1, self.kills):.0f}",
-        )
-        return "; ".join(words)
+    def note(self) -> None:
+        self.notes.count += self.kills
+        self.notes.counts.update({f"in {phase}": count for phase, count in self.phases.items()})
+        self.notes.counts.update({f"of {who}": count for who, count in self.victims.items()})
+        self.notes.measure("s from a kill to the next owner", self.takeovers)
+        self.notes.measure("committed chunks that the next owner read again", self.reread)
+        self.notes.counts["rows copied in vain"] += self.copied_in_vain
 
 
 def make_page(rows: int) -> Page:
     return Page(write_numbered(rows), etag='"numbered"')
 
 
-def test_killed_owners_leave_every_row_exactly_once(make_crew: MakeCrew, sources: Sources) -> None:
-    rounds, rows = read_rounds(4), read_rows(20_000)
+@pytest.mark.parametrize(
+    ("lot", "rounds"), enumerate(split_rounds("kills")), ids=lambda value: f"{value}"
+)
+def test_killed_owners_leave_every_row_exactly_once(
+    make_crew: MakeCrew, sources: Sources, notes: Notes, lot: int, rounds: int
+) -> None:
+    rows = read_sizes("kills").rows
     page = make_page(rows)
     lease = float(os.environ.get("FAULT_LEASE_SECONDS", LEASE_SECONDS))
     crew = make_crew(chunk_bytes=page.stream.size // CHUNKS, lease_seconds=lease)
     chance, seed = make_random()
-    campaign = Campaign(crew, sources, page, rows, chance)
+    notes.remarks += [f"seed {seed}", f"{rows:,} rows, lease {lease:g} s"]
+    campaign = Campaign(crew, sources, page, rows, chance, notes)
     crew.start_worker()
     crew.start_sweeper()
 
-    while campaign.kills < rounds:
-        record = campaign.run_import(rounds)
-        campaign.check(record)
-        delete_import(record.pk)
-
-    print(f"\n{campaign.describe()}; lease {lease:g} s, seed {seed}")
+    try:
+        while campaign.kills < rounds:
+            record = campaign.run_import(rounds)
+            campaign.check(record)
+            delete_import(record.pk)
+    finally:
+        campaign.note()
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "point", "is_lost"),
-    [("before_rows", "before_commit@5", True), ("after_rows", "after_copy@5", False)],
+    ("checkpoint", "point"),
+    [("before_rows", "before_commit@5"), ("after_rows", "after_copy@5")],
 )
 def test_checkpoint_that_is_committed_apart_is_found_out(
-    make_crew: MakeCrew, sources: Sources, checkpoint: str, point: str, *, is_lost: bool
+    make_crew: MakeCrew, sources: Sources, notes: Notes, checkpoint: str, point: str
 ) -> None:
     """The control: the same check finds what a wrong engine loses or doubles."""
-    rows = 5_000
+    rows, is_lost = 5_000, checkpoint == "before_rows"
     page = make_page(rows)
     crew = make_crew(chunk_bytes=page.stream.size // CHUNKS, checkpoint=checkpoint)
     crew.start_worker(faults=f"{point}=kill")
@@ -205,8 +209,9 @@ def test_checkpoint_that_is_committed_apart_is_found_out(
     record = crew.wait_for_end(record)
 
     found = compare_rows(list_rows(record), rows)
+    notes.count += 1
+    note_difference(notes, rows, found)
     assert (found.lost > 0, found.doubled > 0, found.strange) == (is_lost, not is_lost, 0)
     assert (record.status, record.error_code) == (Status.FAILED, "incomplete")
     with pytest.raises(AssertionError):
         check_exact(record, rows, page.stream.size)
-    print(f"\ncheckpoint {checkpoint}: {found}")

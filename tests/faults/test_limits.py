@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from campaigns import Notes
 from django.contrib.auth.models import User
 
 from config.api.limits import PAUSE_SECONDS
@@ -56,14 +57,23 @@ def send_many(port: int, numbers: range) -> Counter[int]:
         return Counter(pool.map(partial(send_fix, port), numbers))
 
 
-def test_of_two_hundred_at_once_one_hundred_pass(crew: Crew) -> None:
+def note_answers(notes: Notes, while_redis: str, statuses: Counter[int]) -> None:
+    notes.count += statuses.total()
+    for status, count in statuses.items():
+        notes.counts[f"{status} while Redis {while_redis}"] += count
+
+
+def test_of_two_hundred_at_once_one_hundred_pass(crew: Crew, notes: Notes) -> None:
     port = crew.start_web()
 
-    assert send_many(port, range(200)) == {200: 100, 429: 100}
+    statuses = send_many(port, range(200))
+
+    note_answers(notes, "works", statuses)
+    assert statuses == {200: 100, 429: 100}
 
 
 def test_ingest_is_open_and_login_closed_while_redis_is_gone(
-    crew: Crew, redis: RedisServer
+    crew: Crew, redis: RedisServer, notes: Notes
 ) -> None:
     User.objects.create_user("ada", password=PASSWORD)
     port = crew.start_web()
@@ -74,13 +84,16 @@ def test_ingest_is_open_and_login_closed_while_redis_is_gone(
     redis.start()
     crew.wait_for(lambda: sign_in(port) == 200, seconds=6 * PAUSE_SECONDS)
 
+    note_answers(notes, "is gone", Counter(without))
     assert before == (200, 200)
     assert without == (503, 200)
     # Each of the processes may wait out its pause once more before it counts with the other.
     crew.wait_for(lambda: send_many(port, range(40))[429] == 40, seconds=6 * PAUSE_SECONDS)
 
 
-def test_redis_that_hangs_holds_up_one_request_not_each(crew: Crew, redis: RedisServer) -> None:
+def test_redis_that_hangs_holds_up_one_request_not_each(
+    crew: Crew, redis: RedisServer, notes: Notes
+) -> None:
     port = crew.start_web()
     send_fix(port, 0)
 
@@ -90,4 +103,5 @@ def test_redis_that_hangs_holds_up_one_request_not_each(crew: Crew, redis: Redis
     finally:
         redis.send_signal(signal.SIGCONT)
 
+    note_answers(notes, "hangs", statuses)
     assert statuses == {200: 40}

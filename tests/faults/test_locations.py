@@ -1,12 +1,9 @@
 """Very many fixes from many clients at once, through a real server: each average is that of the
 first of each timestamp.
-
-The long campaign: `FAULT_POINTS=1000000 pytest tests/faults/test_locations.py -s`.
 """
 
 import http.client
 import json
-import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,11 +13,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from campaigns import Notes
 from django.db.models import Sum
 
 from locations.models import Fix, MinuteAverage
 from tests.faults.conftest import MakeCrew
-from tests.faults.processes import make_random
+from tests.faults.sizes import make_random, read_sizes
 from tests.locations.fixes import Expected
 
 CLIENTS = 16
@@ -29,7 +27,7 @@ SHARE_REPEATED = 0.2
 BATCH = 500
 PUTS = 300  # one by one, between two batches
 START = datetime(2024, 7, 1, 8, tzinfo=UTC)
-POINTS = int(os.environ.get("FAULT_POINTS", 8_000))
+POINTS = read_sizes("locations").points
 
 Point = dict[str, Any]
 Answers = list[tuple[Point, str]]
@@ -84,8 +82,9 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: An
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_average_is_of_the_first_of_each_timestamp(make_crew: MakeCrew) -> None:
+def test_every_average_is_of_the_first_of_each_timestamp(make_crew: MakeCrew, notes: Notes) -> None:
     random, seed = make_random()
+    notes.remarks += [f"seed {seed}"]
     points = list(make_points(random, POINTS))
     port = make_crew().start_web()
     began = time.monotonic()
@@ -96,9 +95,25 @@ def test_every_average_is_of_the_first_of_each_timestamp(make_crew: MakeCrew) ->
         answers = [pair for found in pool.map(send, [port] * CLIENTS, shares) for pair in found]
 
     seconds = time.monotonic() - began
-    counts = Counter(status for _, status in answers)
-    print(f"\nseed {seed}: {len(points):,} points, {counts}, {len(points) / seconds:,.0f} a second")
+    notes.count += len(answers)
+    notes.counts.update(status for _, status in answers)
+    notes.measure("fixes a second", [len(points) / seconds])
+    note_difference(notes, answers)
     check_averages(answers)
+
+
+def note_difference(notes: Notes, answers: Answers) -> None:
+    """What was answered with `stored`, by itself and as it is part of an average."""
+    stored = Counter((p["user_id"], parse_time(p)) for p, status in answers if status == "stored")
+    kept = Counter(Fix.objects.values_list("user_id", "submitted"))
+    averaged = MinuteAverage.objects.aggregate(total=Sum("count"))["total"] or 0
+    notes.rows += stored.total()
+    notes.lost += max((stored - kept).total(), stored.total() - averaged)
+    notes.doubled += max((kept - stored).total(), averaged - stored.total())
+
+
+def parse_time(point: Point) -> datetime:
+    return datetime.fromisoformat(point["timestamp"])
 
 
 def check_averages(answers: Answers) -> None:

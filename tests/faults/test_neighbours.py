@@ -1,33 +1,36 @@
-"""A long import delays nobody.
-
-The long campaign: `FAULT_ROUNDS=20 pytest tests/faults/test_neighbours.py -s`.
-"""
+"""A long import delays nobody."""
 
 import time
+
+from campaigns import Notes
 
 from imports.choices import Status
 from imports.jobs import delete_import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, write_numbered
-from tests.faults.processes import Crew, describe, read_rounds, read_rows
+from tests.faults.processes import Crew
+from tests.faults.sizes import read_sizes
 from tests.faults.sources import Page, Sources, drip
 
 SLOW_SECONDS = 3_600
 
 
-def run_small(crew: Crew, url: str, page: Page, rows: int) -> float:
+def run_small(crew: Crew, url: str, page: Page, notes: Notes) -> float:
     """Seconds from the queuing of an import to its end."""
     began = time.monotonic()
     record = crew.wait_for_end(crew.queue(url))
     seconds = time.monotonic() - began
-    check_exact(record, rows, page.stream.size)
+    notes.count += 1
+    check_exact(record, read_sizes("neighbours").rows, page.stream.size, notes)
     delete_import(record.pk)
     return seconds
 
 
-def test_small_import_does_not_wait_for_a_long_one(make_crew: MakeCrew, sources: Sources) -> None:
-    rounds, rows = read_rounds(1), read_rows(5_000)
-    page = Page(write_numbered(rows), etag='"numbered"')
+def test_small_import_does_not_wait_for_a_long_one(
+    make_crew: MakeCrew, sources: Sources, notes: Notes
+) -> None:
+    sizes = read_sizes("neighbours")
+    page = Page(write_numbered(sizes.rows), etag='"numbered"')
     small = sources.serve("/small.csv", page)
     long = sources.serve("/long.csv", page, drip(page.stream.size // SLOW_SECONDS))
     crew = make_crew()
@@ -35,11 +38,12 @@ def test_small_import_does_not_wait_for_a_long_one(make_crew: MakeCrew, sources:
         crew.start_worker(name)
     crew.start_sweeper()
 
-    alone = [run_small(crew, small, page, rows) for _ in range(rounds)]
+    notes.remarks += [f"{sizes.rows:,} rows"]
+    alone = [run_small(crew, small, page, notes) for _ in range(sizes.rounds)]
     record = crew.queue(long)
     crew.wait_for_token(record, 0)
-    beside = [run_small(crew, small, page, rows) for _ in range(rounds)]
+    beside = [run_small(crew, small, page, notes) for _ in range(sizes.rounds)]
 
     assert crew.read(record).status == Status.RUNNING
-    print(f"\nimports of {rows} rows, s until finished: alone {describe(alone)}")
-    print(f"beside a long one: {describe(beside)}")
+    notes.measure("s of a small import alone", alone)
+    notes.measure("s of a small import beside a long one", beside)

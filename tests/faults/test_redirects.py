@@ -32,7 +32,7 @@ from tests.faults.sources import (
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("loopback", "short_pauses", "time_limit"),
+    pytest.mark.usefixtures("loopback", "short_pauses", "time_limit", "noted_ends"),
 ]
 
 

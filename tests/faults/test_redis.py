@@ -1,7 +1,4 @@
-"""Redis only carries: with it gone, hanging or empty every import finishes all the same.
-
-The long campaign: `FAULT_ROUNDS=30 pytest tests/faults/test_redis.py -s`.
-"""
+"""Redis only carries: with it gone, hanging or empty every import finishes all the same."""
 
 import signal
 import time
@@ -9,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from campaigns import Notes
 from django.conf import settings
 from redis import Redis
 
@@ -19,7 +17,8 @@ from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, write_numbered
 from tests.faults.own_stores import RedisServer
-from tests.faults.processes import Crew, describe, read_rounds, read_rows
+from tests.faults.processes import Crew
+from tests.faults.sizes import read_sizes
 from tests.faults.sources import Page, Sources, drip
 
 PATH = "/trips.csv"
@@ -75,31 +74,36 @@ def is_waiting(crew: Crew, record: Import) -> bool:
 
 
 def test_import_finishes_whatever_becomes_of_redis(
-    make_crew: MakeCrew, sources: Sources, redis: RedisServer
+    make_crew: MakeCrew, sources: Sources, redis: RedisServer, notes: Notes
 ) -> None:
-    rounds, rows = read_rounds(2), read_rows(10_000)
-    page = Page(write_numbered(rows), etag='"numbered"')
+    sizes = read_sizes("redis")
+    page = Page(write_numbered(sizes.rows), etag='"numbered"')
     url = sources.serve(PATH, page, drip(int(page.stream.size / SLOW_SECONDS)))
     crew = make_crew(chunk_bytes=page.stream.size // CHUNKS)
     crew.start_worker()
     crew.start_sweeper()
-    seconds = []
+    notes.remarks += [f"{sizes.rows:,} rows"]
 
-    for number in range(rounds):
+    for number in range(sizes.rounds):
+        harm, is_at_work = CASES[number % len(CASES)]
         began = time.monotonic()
-        record = run_import(crew, redis, url, CASES[number % len(CASES)])
-        seconds.append(time.monotonic() - began)
-        check_exact(record, rows, page.stream.size)
+        record = run_import(crew, redis, url, (harm, is_at_work))
+        seconds = time.monotonic() - began
+        notes.count += 1
+        notes.counts[f"{harm} while {'it runs' if is_at_work else 'it waits'}"] += 1
+        notes.measure(f"s of an import, of {SLOW_SECONDS} at least", [seconds])
+        check_exact(record, sizes.rows, page.stream.size, notes)
         bring_back(redis)
         delete_import(record.pk)
-
-    print(f"\nRedis: {rounds} times killed, stopped or flushed; 0 imports of {rows} rows wrong")
-    print(f"Redis: s until finished, of {SLOW_SECONDS} at least: {describe(seconds)}")
 
 
 @pytest.mark.parametrize("harm", ["stopped", "killed"])
 def test_kick_is_soon_over_without_redis(
-    transactional_db: None, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, harm: str
+    transactional_db: None,
+    redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    notes: Notes,
+    harm: str,
 ) -> None:
     monkeypatch.setenv("REDIS_URL", redis.home.redis_url)
     monkeypatch.setitem(settings.RQ_QUEUES["imports"], "URL", read_redis("REDIS_URL"))
@@ -110,6 +114,8 @@ def test_kick_is_soon_over_without_redis(
     kick_import(record.pk)
     took = time.monotonic() - began
 
-    print(f"\nkick with Redis {harm}: {took * 1000:.0f} ms")
+    notes.count += 1
+    notes.counts[f"{harm} before a kick"] += 1
+    notes.measure("s of a kick without Redis", [took])
     assert took < LONGEST_KICK_SECONDS
     assert record.status == Status.QUEUED

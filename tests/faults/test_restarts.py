@@ -1,13 +1,11 @@
-"""PostgreSQL crashes and recovers during imports: each row is there exactly once.
-
-The long campaign: `FAULT_ROUNDS=10 FAULT_ROWS=100000 pytest tests/faults/test_restarts.py -s`.
-"""
+"""PostgreSQL crashes and recovers during imports: each row is there exactly once."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import Notes
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
@@ -15,7 +13,8 @@ from config.variables import read_database
 from imports.choices import ENDED
 from tests.faults.numbered import check_exact, write_numbered
 from tests.faults.own_stores import Cluster, RedisServer, migrate, run_cluster
-from tests.faults.processes import Crew, describe, make_random, read_rounds, read_rows
+from tests.faults.processes import Crew
+from tests.faults.sizes import make_random, read_sizes
 from tests.faults.sources import Page, Sources, drip
 
 ALIAS = "restarted"
@@ -42,7 +41,7 @@ def cluster(
 
 @pytest.fixture
 def crew(cluster: Cluster, redis: RedisServer, tmp_path: Path) -> Iterator[Crew]:
-    chunk_bytes = len(write_numbered(read_rows(20_000))) // CHUNKS
+    chunk_bytes = len(write_numbered(read_sizes("restarts").rows)) // CHUNKS
     crew = Crew(tmp_path, alias=ALIAS, redis_url=redis.home.redis_url, chunk_bytes=chunk_bytes)
     try:
         yield crew
@@ -51,25 +50,23 @@ def crew(cluster: Cluster, redis: RedisServer, tmp_path: Path) -> Iterator[Crew]
 
 
 def test_crash_of_the_database_loses_nothing(
-    crew: Crew, cluster: Cluster, sources: Sources
+    crew: Crew, cluster: Cluster, sources: Sources, notes: Notes
 ) -> None:
-    rounds, rows = read_rounds(1), read_rows(20_000)
-    page = Page(write_numbered(rows), etag='"numbered"')
+    sizes = read_sizes("restarts")
+    page = Page(write_numbered(sizes.rows), etag='"numbered"')
     slow = drip(int(page.stream.size / SLOW_SECONDS))
     chance, seed = make_random()
     crew.start_worker()
     crew.start_sweeper()
-    restarts, pauses = 0, []
+    notes.remarks += [f"seed {seed}", f"{sizes.rows:,} rows"]
 
-    while restarts < rounds:
-        record = crew.queue(sources.serve(f"/{restarts}.csv", page, slow))
+    while notes.count < sizes.rounds:
+        record = crew.queue(sources.serve(f"/{notes.count}.csv", page, slow))
         crew.wait_for_token(record, 0)
-        while restarts < rounds and crew.read(record).status not in ENDED:
+        while notes.count < sizes.rounds and crew.read(record).status not in ENDED:
             time.sleep(chance.uniform(0, SLOW_SECONDS))
             began = time.monotonic()
             cluster.restart()
-            pauses.append(time.monotonic() - began)
-            restarts += 1
-        check_exact(crew.wait_for_end(record), rows, page.stream.size)
-
-    print(f"\nrestarts: {rounds}, of s: {describe(pauses)}; imports of {rows} rows; seed {seed}")
+            notes.measure("s that PostgreSQL was away", [time.monotonic() - began])
+            notes.count += 1
+        check_exact(crew.wait_for_end(record), sizes.rows, page.stream.size, notes)

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from campaigns import Notes
 from django.test import Client
 from psycopg import sql
 from pytest_django import Settings
@@ -36,10 +37,11 @@ class Drill:
 
     crew: Crew
     parameters: Mapping[str, Any]
-    urls: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str]
+    notes: Notes
 
     def run_command(self, *command: str, lost: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=ROOT,
             env={**self.crew.environment, **(self.urls if lost else {})},
@@ -47,6 +49,10 @@ class Drill:
             text=True,
             timeout=120,
         )
+        if command[0] == "restore":
+            self.notes.count += 1
+            self.notes.counts["restored" if done.returncode == 0 else "refused"] += 1
+        return done
 
     def execute(self, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(**self.parameters, autocommit=True) as owner:
@@ -55,7 +61,7 @@ class Drill:
 
 
 @pytest.fixture
-def drill(make_crew: MakeCrew) -> Iterator[Drill]:
+def drill(make_crew: MakeCrew, notes: Notes) -> Iterator[Drill]:
     own = read_connection_parameters()
     name = f"{own['dbname']}_drill"
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -71,7 +77,7 @@ def drill(make_crew: MakeCrew) -> Iterator[Drill]:
     with psycopg.connect(**own, autocommit=True) as owner:
         owner.execute(drop)
         owner.execute(create)
-        yield Drill(crew, {**own, "dbname": name}, urls)
+        yield Drill(crew, {**own, "dbname": name}, urls, notes)
         owner.execute(drop)
 
 
@@ -150,7 +156,9 @@ def test_database_comes_back_as_it_was(drill: Drill, tmp_path: Path, settings: S
     assert file.stat().st_mode & 0o077 == 0
     assert restored.returncode == 0, restored.stderr
     assert "1 imports were running, and go on" in restored.stdout
-    assert sum_up(drill.parameters) == before
+    after = sum_up(drill.parameters)
+    assert after == before
+    drill.notes.counts["tables and sequences compared"] += len(after)
 
     # What is there is kept, unless it is to go; then nothing of it stays.
     drill.execute("CREATE TABLE stranger (); DELETE FROM explorer_game")

@@ -1,12 +1,10 @@
-"""Imports that are larger than any test could load: their beginning stands in the ledger alone.
-
-The long campaign: `FAULT_ROWS=2000000000 pytest tests/faults/test_size.py -s`.
-"""
+"""Imports that are larger than any test could load: their beginning stands in the ledger alone."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from campaigns import Notes
 from django.db import connection
 from psycopg import Cursor, sql
 from rest_framework.test import APIClient
@@ -20,8 +18,14 @@ from imports.engine.cutting import CHUNK_BYTES
 from imports.engine.records import Column, Dataset, Staging
 from imports.jobs import create_import, resume_import, run_import
 from imports.models import Import
-from tests.faults.numbered import Difference, compare_rows, list_rows, write_numbered
-from tests.faults.processes import read_rows
+from tests.faults.numbered import (
+    Difference,
+    compare_rows,
+    list_rows,
+    note_difference,
+    write_numbered,
+)
+from tests.faults.sizes import read_sizes
 from tests.faults.sources import Page, Sources, Stream
 
 FILE_BYTES = 290 * 10**9
@@ -87,7 +91,9 @@ def resume(record: Import) -> Import:
     return record
 
 
-def test_trips_go_on_behind_290_gb_and_two_billion_rows(sources: Sources, api: APIClient) -> None:
+def test_trips_go_on_behind_290_gb_and_two_billion_rows(
+    sources: Sources, api: APIClient, notes: Notes
+) -> None:
     trips = datasets["trips"]
     page = grow(HEADER, write_numbered(LAST_ROWS).removeprefix(HEADER) + BROKEN)
     stream = page.stream
@@ -100,6 +106,7 @@ def test_trips_go_on_behind_290_gb_and_two_billion_rows(sources: Sources, api: A
 
     record = resume(record)
 
+    notes.count += 1
     [request] = sources.requests
     assert (request.range, request.if_range) == (
         f"bytes={stream.size - len(stream.block)}-",
@@ -107,7 +114,9 @@ def test_trips_go_on_behind_290_gb_and_two_billion_rows(sources: Sources, api: A
     )
     assert (record.status, record.error_detail) == (Status.FINISHED, "")
     assert (record.rows_loaded, record.rows_rejected) == (LAST_ROWS, 1)
-    assert compare_rows(list_rows(record), LAST_ROWS) == Difference(0, 0, 0)
+    difference = compare_rows(list_rows(record), LAST_ROWS)
+    note_difference(notes, LAST_ROWS, difference)
+    assert difference == Difference(0, 0, 0)
     ids = Trip.objects.filter(pk__gt=first + FILE_ROWS, pk__lt=first + IDS_PER_IMPORT)
     assert ids.count() == LAST_ROWS
     reject = api.get(f"/api/v1/imports/{record.pk}/rejects/").json()["results"][0]
@@ -176,9 +185,9 @@ def no_numbers(transactional_db: None) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_numbers")
 def test_two_billion_rows_are_counted_and_published(
-    sources: Sources, monkeypatch: pytest.MonkeyPatch
+    sources: Sources, monkeypatch: pytest.MonkeyPatch, notes: Notes
 ) -> None:
-    chunk_rows = max(1, read_rows(20_000_000) // CHUNK_COUNT)
+    chunk_rows = max(1, read_sizes("size").rows // CHUNK_COUNT)
     numbers = make_numbers(chunk_rows)
     monkeypatch.setitem(_registered, "numbers", numbers)
     page = grow(b"number\n", b"".join(b"%d\n" % -n for n in range(1, LAST_ROWS + 1)))
@@ -195,4 +204,6 @@ def test_two_billion_rows_are_counted_and_published(
     assert record.started_at
     assert record.ended_at
     took = (record.ended_at - record.started_at).total_seconds()
-    print(f"\nledger of {page.stream.size:,} bytes and {row_count:,} rows: {took:.0f} s to the end")
+    notes.count += 1
+    notes.remarks += [f"a ledger of {page.stream.size:,} bytes and {row_count:,} rows"]
+    notes.measure("s until an import of many rows was published", [took])

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from campaigns import Notes
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.conftest import MakeCrew
@@ -47,7 +48,7 @@ def make_watched(make_crew: MakeCrew, **environment: str) -> Crew:
     return crew
 
 
-def test_processes_of_a_server_count_together(make_crew: MakeCrew) -> None:
+def test_processes_of_a_server_count_together(make_crew: MakeCrew, notes: Notes) -> None:
     crew = make_watched(make_crew)
     port = crew.start_web()
 
@@ -56,10 +57,13 @@ def test_processes_of_a_server_count_together(make_crew: MakeCrew) -> None:
     counts = [scrape(port)["catchment_request_seconds_count", "/api/v1/footprints/org-ids/"]]
     counts += [scrape(port)["catchment_request_seconds_count", "/api/v1/footprints/org-ids/"]]
 
+    notes.count += ASKED
     assert counts == [ASKED, ASKED]
 
 
-def test_all_that_a_server_writes_is_for_programs(make_crew: MakeCrew, tmp_path: Path) -> None:
+def test_all_that_a_server_writes_is_for_programs(
+    make_crew: MakeCrew, tmp_path: Path, notes: Notes
+) -> None:
     crew = make_watched(make_crew)
     port = crew.start_web()
 
@@ -71,6 +75,8 @@ def test_all_that_a_server_writes_is_for_programs(make_crew: MakeCrew, tmp_path:
 
     assert answers == [200] * ASKED
     lines = read_lines(crew)
+    notes.count += len(answers)
+    notes.counts["lines of log read"] += len(lines)
     assert any(line["logger"] == "_granian" for line in lines)
     assert [line for line in lines if line["level"] in {"error", "critical"}] == []
     codes = {

@@ -1,19 +1,20 @@
-"""Owners that are stopped, replaced, and wake up again: they commit nothing.
-
-The long campaign: `FAULT_ROUNDS=50 pytest tests/faults/test_zombies.py -s`.
-"""
+"""Owners that are stopped, replaced, and wake up again: they commit nothing."""
 
 import random
 import signal
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import pytest
+from campaigns import Notes
 
 from imports.jobs import delete_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import Row, check_exact, list_rows, write_numbered
-from tests.faults.processes import Crew, is_alive, make_random, read_rounds, read_rows, send_signal
+from tests.faults.processes import Crew, is_alive, send_signal
+from tests.faults.sizes import make_random, read_sizes, split_rounds
 from tests.faults.sources import Page, Sources, drip, send
 
 PATH = "/trips.csv"
@@ -41,7 +42,7 @@ class Campaign:
     sources: Sources
     page: Page
     chance: random.Random
-    points: Counter[str] = field(default_factory=Counter)
+    points: Counter[str]
 
     def run_import(self, point: str) -> Import:
         """An import whose first owner is stopped, and goes on once there was another."""
@@ -67,7 +68,7 @@ class Campaign:
         self.crew.start_worker("first", f"{place}=stop" if point else "")
 
     def stop_owner(self, point: str) -> int:
-        self.points[point or "download"] += 1
+        self.points[f"at {point or 'download'}"] += 1
         if point:
             return self.crew.wait_for_stop()
         count = len(self.sources.requests)
@@ -90,21 +91,23 @@ def take_snapshot(record: Import) -> Snapshot:
     return list_rows(record), list(chunks), record.rows_loaded
 
 
+@pytest.mark.parametrize(
+    ("lot", "rounds"), enumerate(split_rounds("zombies")), ids=lambda value: f"{value}"
+)
 def test_stopped_owner_commits_nothing_when_it_goes_on(
-    make_crew: MakeCrew, sources: Sources
+    make_crew: MakeCrew, sources: Sources, notes: Notes, lot: int, rounds: int
 ) -> None:
-    rounds, rows = read_rounds(2), read_rows(20_000)
+    rows = read_sizes("zombies").rows
     page = Page(write_numbered(rows), etag='"numbered"')
     crew = make_crew(chunk_bytes=page.stream.size // CHUNKS)
     chance, seed = make_random()
-    campaign = Campaign(crew, sources, page, chance)
+    notes.remarks += [f"seed {seed}", f"{rows:,} rows"]
+    campaign = Campaign(crew, sources, page, chance, notes.counts)
     crew.start_sweeper()
 
     for number in range(rounds):
         record = campaign.run_import(POINTS[number % len(POINTS)])
-        check_exact(record, rows, page.stream.size)
+        notes.count += 1
+        check_exact(record, rows, page.stream.size, notes)
         crew.retire_workers()
         delete_import(record.pk)
-
-    counts = dict(campaign.points)
-    print(f"\nzombies: {rounds} of {counts}; imports of {rows} rows; seed {seed}; 0 wrong")
