@@ -60,7 +60,7 @@ class Run:
 
 
 def publish(run: Run) -> int:
-    """Prints the section, and puts a whole run's on the page; returns what the command ends with."""
+    """Prints the section, puts a whole run's on the page, and tells what the command ends with."""
     section = write_section(run, describe_machine(find_versions()))
     say(f"\n{section}\n")
     if run.is_whole:
@@ -90,7 +90,8 @@ def read_results(path: Path) -> list[Result]:
 
 
 def read_result(case: ET.Element) -> Result:
-    name = f"{case.get('classname', '').removeprefix(FOLDER)}.{case.get('name', '')}"
+    names = filter(None, [case.get("classname"), case.get("name")])
+    name = ".".join(names).removeprefix(FOLDER)  # of a file that cannot be read just its own
     found = next((part for part in case if part.tag in OUTCOMES), None)
     noted = case.find("properties/property[@name='notes']")
     notes = Notes() if noted is None else read_notes(noted.get("value", "{}"))

@@ -164,11 +164,9 @@ def make_page(rows: int) -> Page:
     return Page(write_numbered(rows), etag='"numbered"')
 
 
-@pytest.mark.parametrize(
-    ("lot", "rounds"), enumerate(split_rounds("kills")), ids=lambda value: f"{value}"
-)
+@pytest.mark.parametrize("rounds", split_rounds("kills"))
 def test_killed_owners_leave_every_row_exactly_once(
-    make_crew: MakeCrew, sources: Sources, notes: Notes, lot: int, rounds: int
+    make_crew: MakeCrew, sources: Sources, notes: Notes, rounds: int
 ) -> None:
     rows = read_sizes("kills").rows
     page = make_page(rows)
