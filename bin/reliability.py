@@ -1,6 +1,6 @@
 """What `bin/test faults` writes to docs/reliability.md: what was tried, and what came of it.
 
-Each campaign has its line, whether its tests passed, failed, were skipped, or did not run at all.
+Each campaign has its line, whether its tests passed, failed, were skipped, or did nothing.
 """
 
 from __future__ import annotations
@@ -52,11 +52,20 @@ class Run:
         return list(self.words) == [MARKER]
 
     @property
-    def is_green(self) -> bool:
-        """Each campaign ran, and no test failed."""
-        return self.code == 0 and all(
-            judge(campaign, self.results) not in {"", "failed"} for campaign in CAMPAIGNS
-        )
+    def verdict(self) -> str:
+        if self.code or "failed" in self.outcomes:
+            return "**It did not hold.**"
+        return "All held." if self.outcomes == {"passed"} else "**Not all of it was tried.**"
+
+    @property
+    def exit_code(self) -> int:
+        """A whole run in which a campaign is missing has failed, whatever pytest says."""
+        is_wrong = "failed" in self.outcomes or (self.is_whole and "" in self.outcomes)
+        return self.code or int(is_wrong)
+
+    @property
+    def outcomes(self) -> set[str]:
+        return {judge(choose_results(campaign, self.results)) for campaign in CAMPAIGNS}
 
 
 def publish(run: Run) -> int:
@@ -68,7 +77,7 @@ def publish(run: Run) -> int:
         say(f"Written to {PAGE}.")
     else:
         say("Not written to the page: it is not the whole of the campaigns.")
-    return run.code or int(not run.is_green)
+    return run.exit_code
 
 
 def find_versions() -> list[str]:
@@ -113,10 +122,11 @@ def choose_results(campaign: Campaign, results: Sequence[Result]) -> list[Result
     return [result for result in results if find_campaign(result.test) is campaign]
 
 
-def judge(campaign: Campaign, results: Sequence[Result]) -> str:
-    """The worst that came of its tests; nothing where none of them ran."""
-    outcomes = {result.outcome for result in choose_results(campaign, results)}
-    return next((worst for worst in ("failed", "skipped", "passed") if worst in outcomes), "")
+def judge(results: Sequence[Result]) -> str:
+    """The worst that came of a campaign's tests; nothing where they did nothing."""
+    outcomes = {result.outcome for result in results}
+    worst = next((worst for worst in ("failed", "skipped", "passed") if worst in outcomes), "")
+    return "" if worst == "passed" and not sum_up(results).count else worst
 
 
 def sum_up(results: Sequence[Result]) -> Notes:
@@ -139,10 +149,10 @@ def write_section(run: Run, machine: str) -> str:
 
 def write_summary(run: Run) -> str:
     counts = Counter(result.outcome for result in run.results)
-    tests = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
-    verdict = "All held." if run.is_green else "**It did not hold.**"
-    code = f", pytest ended with {run.code}" if run.code else ""
-    return f"`{' '.join(run.words)}`: {run.minutes:.0f} minutes; tests: {tests}{code}. {verdict}"
+    tests = [f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped")]
+    ended = [f"pytest ended with {run.code}"] if run.code else []
+    took = f"`{' '.join(run.words)}`: {run.minutes:.0f} minutes"
+    return f"{took}; tests: {', '.join([*tests, *ended])}. {run.verdict}"
 
 
 def write_reason(result: Result) -> str:
@@ -177,10 +187,10 @@ def write_campaign(campaign: Campaign, run: Run) -> list[str]:
 
 
 def write_verdict(campaign: Campaign, results: Sequence[Result]) -> str:
-    outcome = judge(campaign, results)
+    outcome = judge(results)
     counts = Counter(result.outcome for result in results)
     if outcome == "":
-        return "**did not run**"
+        return "**not tried**"
     if outcome == "passed":
         held = "found out, as it must" if campaign.is_control else "held"
         return f"{held} ({counts['passed']} {'test' if counts['passed'] == 1 else 'tests'})"

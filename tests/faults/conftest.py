@@ -17,20 +17,13 @@ from imports.models import Import
 pytest.register_assert_rewrite("tests.faults.generated", "tests.faults.numbered")
 
 from tests.faults.generated import RETRIES  # noqa: E402
+from tests.faults.noting import notes as notes  # noqa: E402
 from tests.faults.own_stores import RedisServer  # noqa: E402
 from tests.faults.processes import Crew  # noqa: E402
 from tests.faults.sources import Sources, run_sources  # noqa: E402
 
 MakeCrew = Callable[..., Crew]
 SECONDS_PER_TEST = 60
-
-
-@pytest.fixture
-def notes(record_property: Callable[[str, object], None]) -> Iterator[Notes]:
-    """What a test tells of itself, also where it fails: `bin/test faults` writes it down."""
-    notes = Notes()
-    yield notes
-    record_property("notes", notes.write())
 
 
 @pytest.fixture
