@@ -1,11 +1,14 @@
 # Other names for bin/…, which docs/testing.md and the README tell of.
-.PHONY: up test bench fuzz
+.PHONY: up test faults bench fuzz
 
 up:
 	bin/up
 
 test:
 	bin/test
+
+faults: # the large campaigns
+	bin/test faults
 
 bench:
 	bin/bench
