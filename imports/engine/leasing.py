@@ -177,6 +177,14 @@ def end_backends(connection: Connection, import_id: int) -> None:
     )
 
 
+def check_lease(connection: Connection, lease: Lease) -> None:
+    """Raises LeaseLost where the import has another owner. Whoever passes and is replaced later has
+    this connection ended by its successor (`end_backends`)."""
+    query = "SELECT 1 FROM imports_import WHERE id = %s AND lease_token = %s"
+    if connection.execute(query, [lease.import_id, lease.token]).fetchone() is None:
+        raise LeaseLost
+
+
 def hold_import(cursor: psycopg.Cursor[Any], lease: Lease) -> None:
     """Locks the import's row until the transaction ends. Raises LeaseLost where it is not ours."""
     cursor.execute(
@@ -286,13 +294,7 @@ class Heartbeat(threading.Thread):
     def _beat_over(self, connection: Connection) -> None:
         while not self._stop_asked.wait(POLL_SECONDS):
             if time.monotonic() - self._renewed_at < HEARTBEAT_SECONDS:
-                _check_lease(connection, self._lease)
+                check_lease(connection, self._lease)
                 continue
             update_import(connection, self._lease, self._read_progress())
             self._renewed_at = time.monotonic()
-
-
-def _check_lease(connection: Connection, lease: Lease) -> None:
-    query = "SELECT 1 FROM imports_import WHERE id = %s AND lease_token = %s"
-    if connection.execute(query, [lease.import_id, lease.token]).fetchone() is None:
-        raise LeaseLost

@@ -14,6 +14,7 @@ from imports.engine.leasing import (
     Connection,
     Lease,
     LeaseLost,
+    check_lease,
     end_import,
     hold_import,
     with_database,
@@ -38,8 +39,10 @@ def publish_import(
 
 
 def _publish(connection: Connection, lease: Lease, dataset: Dataset, stop: threading.Event) -> None:
-    # Counted before the transaction that publishes: it takes long, and nobody writes any more.
     fault("publishing")
+    # Whose connection a successor ended comes here again, and must not build indexes beside it.
+    check_lease(connection, lease)
+    # Counted before the transaction that publishes: it takes long, and nobody writes any more.
     ledger = check_completeness(connection, lease.import_id, dataset)
     with connection.cursor() as cursor:
         dataset.finish(cursor, dataset.staging(lease.import_id))
