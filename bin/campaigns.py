@@ -79,7 +79,7 @@ CAMPAIGNS = (
         "Imports from URLs, redirects and names that lead to denied addresses",
         ["test_guard"],
         "imports",
-        "all end as `url_denied`, and nobody connects to where they lead",
+        "nobody connects to where they lead; each ends as `url_denied`, or as unknown names do",
     ),
     Campaign(
         "Control: a guard with a hole, and listeners that are called",

@@ -18,6 +18,7 @@ from workbench import find_free_port
 
 from config.api.reading import READER
 from imports.choices import ENDED
+from imports.jobs import RowsInUse, delete_import
 from imports.models import KICK_PATIENCE, Import
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,6 +181,18 @@ class Crew:
 
     def queue(self, url: str) -> Import:
         return Import.objects.using(self.alias).create(dataset="trips", url=url)
+
+    def delete(self, record: Import) -> None:
+        """Waits for who is still at its rows, as ANALYZE is after the end."""
+
+        def is_deleted() -> bool:
+            try:
+                delete_import(record.pk)
+            except RowsInUse:
+                return False
+            return True
+
+        self.wait_for(is_deleted)
 
     def lose_patience(self, record: Import) -> None:
         """Lets an unanswered kick be as old as it must be before the sweeper helps itself."""

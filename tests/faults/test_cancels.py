@@ -11,7 +11,7 @@ from campaigns import Notes
 from django.db import connection
 
 from imports.choices import ENDED, Status
-from imports.jobs import cancel_import, create_import, delete_import
+from imports.jobs import cancel_import, create_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, count_published, is_staged, write_numbered
@@ -59,7 +59,7 @@ class Campaign:
             self.crew.wait_for(lambda: self.crew.read(record).status == Status.CANCELLED)
             self.notes.measure(CANCELLED, [max(took, time.monotonic() - began)])
             self.check_cancelled(record, loaded)
-        delete_import(record.pk)
+        self.crew.delete(record)
 
     def prepare(self, phase: str) -> None:
         slow = drip(self.page.stream.size // SLOW_SECONDS)
@@ -91,7 +91,7 @@ class Campaign:
         assert figures >= loaded
         for pid in self.crew.find_owners():
             send_signal(pid, signal.SIGCONT)
-        self.crew.wait_for(lambda: not self.crew.find_owners(), seconds=5)
+        self.crew.wait_for(lambda: not self.crew.find_owners())
         assert self.check_empty(record) == figures
         assert not cancel_import(record.pk)
 

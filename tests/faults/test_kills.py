@@ -17,7 +17,6 @@ from campaigns import Notes
 from explorer.models import Trip
 from explorer.partitions import IDS_PER_IMPORT
 from imports.choices import ENDED, Status
-from imports.jobs import delete_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import (
@@ -182,7 +181,7 @@ def test_killed_owners_leave_every_row_exactly_once(
         while campaign.kills < rounds:
             record = campaign.run_import(rounds)
             campaign.check(record)
-            delete_import(record.pk)
+            crew.delete(record)
     finally:
         campaign.note()
 

@@ -5,7 +5,6 @@ import time
 from campaigns import Notes
 
 from imports.choices import Status
-from imports.jobs import delete_import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, write_numbered
 from tests.faults.processes import Crew
@@ -22,7 +21,7 @@ def run_small(crew: Crew, url: str, page: Page, notes: Notes) -> float:
     seconds = time.monotonic() - began
     notes.count += 1
     check_exact(record, read_sizes("neighbours").rows, page.stream.size, notes)
-    delete_import(record.pk)
+    crew.delete(record)
     return seconds
 
 

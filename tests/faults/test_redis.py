@@ -12,7 +12,7 @@ from redis import Redis
 
 from config.variables import read_redis
 from imports.choices import Status
-from imports.jobs import create_import, delete_import, kick_import
+from imports.jobs import create_import, kick_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, write_numbered
@@ -94,7 +94,7 @@ def test_import_finishes_whatever_becomes_of_redis(
         notes.measure(f"s of an import, of {SLOW_SECONDS} at least", [seconds])
         check_exact(record, sizes.rows, page.stream.size, notes)
         bring_back(redis)
-        delete_import(record.pk)
+        crew.delete(record)
 
 
 @pytest.mark.parametrize("harm", ["stopped", "killed"])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 from campaigns import Notes
 
-from imports.jobs import delete_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import Row, check_exact, list_rows, write_numbered
@@ -82,7 +81,7 @@ class Campaign:
     def wake(self, zombie: int) -> None:
         """Waits until it has noticed that it is not the owner any more."""
         assert send_signal(zombie, signal.SIGCONT)
-        self.crew.wait_for(lambda: not is_alive(zombie), seconds=15)
+        self.crew.wait_for(lambda: not is_alive(zombie))
 
 
 def take_snapshot(record: Import) -> Snapshot:
@@ -108,4 +107,4 @@ def test_stopped_owner_commits_nothing_when_it_goes_on(
         notes.count += 1
         check_exact(record, rows, page.stream.size, notes)
         crew.retire_workers()
-        delete_import(record.pk)
+        crew.delete(record)
