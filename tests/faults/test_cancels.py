@@ -91,7 +91,7 @@ class Campaign:
         assert figures >= loaded
         for pid in self.crew.find_owners():
             send_signal(pid, signal.SIGCONT)
-        self.crew.wait_for(lambda: not self.crew.find_owners())
+        self.crew.wait_for(lambda: not self.crew.find_owners(), seconds=5)
         assert self.check_empty(record) == figures
         assert not cancel_import(record.pk)
 

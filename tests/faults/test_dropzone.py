@@ -89,7 +89,8 @@ def send_from_all(port: int) -> list[Answer]:
 def check_all_processed(crew: Crew, answers: Sequence[Answer], notes: Notes) -> None:
     """Each that was acknowledged is there byte for byte, and its instant has its measurement."""
     assert {answer.number for answer in answers} == set(range(POINTS))
-    crew.wait_for(lambda: not Payload.objects.filter(state=State.RECEIVED).exists(), seconds=600)
+    seconds = max(120.0, 0.08 * POINTS)
+    crew.wait_for(lambda: not Payload.objects.filter(state=State.RECEIVED).exists(), seconds)
     note_difference(notes, answers)
     rows = Payload.objects.in_bulk([answer.payload_id for answer in answers])
     for answer in answers:

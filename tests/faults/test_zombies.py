@@ -84,7 +84,7 @@ class Campaign:
         """Waits until they have noticed that they are not the owner any more."""
         for pid in zombies:
             assert send_signal(pid, signal.SIGCONT)
-        self.crew.wait_for(lambda: not any(map(is_alive, zombies)))
+        self.crew.wait_for(lambda: not any(map(is_alive, zombies)), seconds=15)
 
 
 def take_snapshot(record: Import) -> Snapshot:
