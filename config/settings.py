@@ -86,7 +86,7 @@ MIDDLEWARE = [
     "config.tracing.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "config.api.origins.OriginMiddleware",
     "config.api.requests.LengthRequiredMiddleware",
     "config.api.limits.LimitMiddleware",
     "config.api.doors.DoorMiddleware",

@@ -47,6 +47,8 @@ from locations.tracks import TrackPagination, draw_track
 
 logger = logging.getLogger(__name__)
 
+# The answers to a fix.
+STORED, DUPLICATE = b'{"status": "stored"}', b'{"status": "duplicate"}'
 MOST_POINTS = 10_000  # of a batch
 TILE_SECONDS = 10  # for which a map need not ask again
 TILE_COLUMNS = {
@@ -94,7 +96,7 @@ def take_fix(request: HttpRequest) -> HttpResponse:
     except Exception:
         logger.exception("A fix could not be stored.")
         return answer_errors("server_error", [Fault("error", "it could not be stored")], status=500)
-    return JsonResponse({"status": "stored" if is_new else "duplicate"})
+    return HttpResponse(STORED if is_new else DUPLICATE, content_type="application/json")
 
 
 def answer_errors(kind: str, faults: Iterable[Fault], status: int) -> JsonResponse:
