@@ -19,7 +19,7 @@ from dropzone_bench import wait_until_drained
 from explorer_bench import SAMPLE_GAMES, ask_ours, list_queries, read_lines, settle
 from figures import Section
 from footprint_bench import HEATMAP, ingest, list_tiles
-from loading import fetch_paths, run_wrk
+from loading import fetch_paths, run_wrk_patiently
 from location_bench import SCRIPT as PUT_LOCATIONS
 from machine import step
 from pacing import Plan, Told, read_plan, read_result, write_plan
@@ -169,7 +169,7 @@ def measure_peak(bench: Bench, paths: Sequence[str]) -> dict[str, float]:
 
 def drive_all(bench: Bench, paths: Sequence[str], *, run: str, seconds: int) -> dict[str, float]:
     """All doors at once, as fast as they go."""
-    drive = partial(run_wrk, bench, bench.web, run=run, seconds=seconds)
+    drive = partial(run_wrk_patiently, bench, bench.web, run=run, seconds=seconds)
     read = partial(fetch_paths, bench, bench.web, paths, connections=READERS, seconds=seconds)
     with ThreadPoolExecutor() as pool:
         futures = {
