@@ -48,17 +48,20 @@ FEW = sql.SQL(
 )
 MANY = sql.SQL("counted AS (SELECT NULL AS count), page (key, value) AS ({keys})")
 # In PostgreSQL's own order NULL is the largest, as in the pages after the first. Rows beyond the
-# bytes that a page may have come without their JSON.
+# bytes that a page may have come without their JSON. It is written before it is measured: else
+# PostgreSQL writes it once for its length, and once more to be shown.
 PAGE = sql.SQL(
     """
     WITH {found},
-    written AS (
+    written AS MATERIALIZED (
+        SELECT key, value, as_json FROM page JOIN ({rows}) AS shown (key, as_json) USING (key)),
+    measured AS (
         SELECT *, sum(octet_length(as_json)) OVER (
                       ORDER BY value {direction}, key {direction}
                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-          FROM page JOIN ({rows}) AS shown (key, as_json) USING (key))
+          FROM written)
     SELECT count, CASE WHEN coalesce(bytes_before, 0) < {bytes} THEN as_json END, value, key
-      FROM counted LEFT JOIN written ON true ORDER BY value {direction}, key {direction}
+      FROM counted LEFT JOIN measured ON true ORDER BY value {direction}, key {direction}
     """
 )
 
