@@ -3,6 +3,7 @@
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -38,6 +39,8 @@ logger = structlog.get_logger(__name__)
 
 # Rather later than with readers queued up behind the wait.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+# A dataset waits shorter still for who reads its rows, and is asked again after each of these.
+DELETE_PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds
 LOCK_PLACES = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # What Django adds to the parameters for its own connections.
 DJANGO_KEYS = frozenset({"client_encoding", "context", "cursor_factory", "prepare_threshold"})
@@ -236,9 +239,13 @@ def resume_import(import_id: int) -> bool:
 
 def delete_import(import_id: int) -> bool:
     """Removes an ended import with its rows, its rejects and its ledger; False where it has not
-    ended, or is gone. Raises RowsInUse where somebody looks at its rows for long, ImportFailure
-    where nobody knows (any more) how its dataset's rows are removed."""
+    ended, or is gone. Raises RowsInUse where somebody looks at its rows for more than some seconds,
+    ImportFailure where nobody knows (any more) how its dataset's rows are removed."""
     try:
+        for pause in DELETE_PAUSES:
+            with suppress(errors.LockNotAvailable):
+                return _delete(import_id)
+            time.sleep(pause)
         return _delete(import_id)
     except (OperationalError, errors.LockNotAvailable) as error:
         raise RowsInUse from error

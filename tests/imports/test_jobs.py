@@ -20,6 +20,7 @@ from imports.engine import cutting
 from imports.engine.leasing import claim_import, connect_aside, release_import
 from imports.jobs import (
     MAX_BARREN_CLAIMS,
+    RowsInUse,
     cancel_import,
     create_import,
     delete_import,
@@ -426,6 +427,35 @@ def test_forced_import_whose_predecessor_is_looked_at_waits_for_the_reader(
 
     assert (second.status, second.error_code) == (Status.FINISHED, "")
     assert count_trips() == {second.pk: first.rows_loaded}
+
+
+def test_delete_waits_for_who_reads_the_rows(trips: Path) -> None:
+    record = load(trips)
+    with psycopg.connect(**read_connection_parameters()) as reader:
+        reader.execute("SELECT count(*) FROM explorer_trip")
+        timer = threading.Timer(1.0, reader.rollback)
+        timer.start()
+
+        assert delete_import(record.pk)
+        timer.join()
+
+    assert count_trips() == {}
+    assert not has_partition(record)
+
+
+def test_delete_gives_up_where_the_rows_are_read_for_long(
+    trips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imports.jobs.DELETE_PAUSES", (0.01,))
+    record = load(trips)
+    with psycopg.connect(**read_connection_parameters()) as reader:
+        reader.execute("SELECT count(*) FROM explorer_trip")
+
+        with pytest.raises(RowsInUse):
+            delete_import(record.pk)
+
+    assert count_trips() == {record.pk: record.rows_loaded}
+    assert delete_import(record.pk)
 
 
 def test_file_is_loaded_again_once_the_import_that_replaced_the_first_is_deleted(
