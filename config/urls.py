@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from config.admin import show_object
 from config.api.pages import needs
 from config.faults import show_bad_request, show_forbidden, show_not_found
 from config.health import show_alive, show_ready
@@ -95,6 +96,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "api/docs/", needs("read")(SpectacularSwaggerSplitView.as_view(**SWAGGER)), name="swagger"
     ),
     path("admin/login/", limit_login(admin.site.login)),
+    path("admin/r/<int:kind_id>/<path:object_id>/", show_object),
     path("admin/", admin.site.urls),
     path("rq/", include("django_rq.urls")),
 ]

@@ -1,8 +1,9 @@
-"""API keys in the admin."""
+"""API keys in the admin, and its addresses of any object."""
 
 import re
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from pytest_django import Settings
 
@@ -85,3 +86,15 @@ def test_account_that_made_keys_can_be_deleted(keeper: Client) -> None:
 
     assert ApiKey.objects.get().created_by is None
     assert use_key(key).get(IMPORTS).status_code == 401
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 30, "none", "%00", "%ff", "1/2"])
+def test_admin_knows_no_object_of_any_kind_by_a_number_that_is_none(
+    keeper: Client, number: str
+) -> None:
+    kinds = ContentType.objects.values_list("pk", flat=True)
+
+    answers = {kind: keeper.get(f"/admin/r/{kind}/{number}/").status_code for kind in kinds}
+
+    assert answers
+    assert set(answers.values()) == {404}
