@@ -131,5 +131,6 @@ def test_reader_only_reads_and_not_for_long(reader: str, user: str) -> None:
 
     limits = "-c statement_timeout=5000 -c default_transaction_read_only=on"
     assert f"'USER': '{user}'" in result.stdout
-    assert f"{'-c work_mem=8MB ' if reader else ''}{limits} -c jit=off" in result.stdout
+    assert f"-c jit=off {'-c work_mem=8MB ' if reader else ''}{limits}" in result.stdout
     assert result.stdout.count(limits) == 1
+    assert result.stdout.count("-c jit=off") == 2  # the owner's, too
