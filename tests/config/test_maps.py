@@ -75,6 +75,20 @@ def test_list_in_words_is_that_of_the_api(visitor: Client, time: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("layer", "command"),
+    [
+        ("footprints", "ingest_footprints PATH_OR_URL"),
+        ("locations", "simulate_locations --url http://testserver"),
+    ],
+)
+def test_map_of_nothing_tells_what_to_type(visitor: Client, layer: str, command: str) -> None:
+    page = visitor.get(f"/map/?layer={layer}").content.decode()
+
+    assert f".venv/bin/python manage.py {command}</pre>" in page
+
+
+@pytest.mark.django_db
 def test_fault_of_a_filter_stands_on_the_page(visitor: Client) -> None:
     assert "unknown parameter" in visitor.get("/map/?colour=red").content.decode()
 
