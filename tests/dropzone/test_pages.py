@@ -98,6 +98,15 @@ def test_list_has_pages_however_the_api_would_answer(reader: Client, query: str)
     assert "None" not in page
 
 
+def test_link_to_more_reasons_is_not_cut_with_the_first(reader: Client) -> None:
+    payload = process(b'{"time_stamp": "2024-07-01T12:00:00", "data": []}')
+
+    page = read(reader, "/dropzone/")
+
+    link = f'<a href="/dropzone/payloads/{payload.pk}/" aria-label="and more reasons'
+    assert f"</div> {link}" in page
+
+
 def test_part_that_looks_again_tells_of_news(reader: Client) -> None:
     receive(write(1))
 
