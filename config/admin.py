@@ -1,4 +1,4 @@
-"""API keys in the admin, to be made, looked at and revoked; the audit trail; the way to any object."""
+"""API keys in the admin, to be made, looked at and revoked; the audit trail; the way to objects."""
 
 from typing import Any
 

@@ -159,8 +159,8 @@ class Crew:
                 process.wait()
 
     def find_owners(self, commands: Collection[bytes] = OWNERS) -> set[int]:
-        """The processes that may own an import: work-horses, and what the sweeper runs itself, which
-        may have to start first, and then find that nobody waits for it."""
+        """The processes that may own an import: work-horses, and what the sweeper runs itself,
+        which may have to start first, and then find that nobody waits for it."""
         parents = {worker.pid for worker in self.workers.values()}
         mark = f"{MARK}={self.folder}".encode()
         pids = {int(entry.name) for entry in Path("/proc").glob("[0-9]*")}
