@@ -1,6 +1,8 @@
 """Getting imports done: by a worker, and without one."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -173,6 +175,17 @@ def count_trips() -> dict[int, int]:
     for (import_id,) in Trip.objects.using("default").values_list("import_record_id"):
         counts[import_id] = counts.get(import_id, 0) + 1
     return counts
+
+
+@contextmanager
+def read_for_a_second() -> Iterator[None]:
+    """Somebody reads the trips while the block begins."""
+    with psycopg.connect(**read_connection_parameters()) as reader:
+        reader.execute("SELECT count(*) FROM explorer_trip")
+        timer = threading.Timer(1.0, reader.rollback)
+        timer.start()
+        yield
+        timer.join()
 
 
 def fail_half_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
@@ -417,13 +430,8 @@ def test_forced_import_whose_predecessor_is_looked_at_waits_for_the_reader(
 ) -> None:
     monkeypatch.setattr("imports.engine.publishing.LOCK_PAUSES", (0.01,))
     first = load(trips)
-    with psycopg.connect(**read_connection_parameters()) as reader:
-        reader.execute("SELECT count(*) FROM explorer_trip")
-        timer = threading.Timer(1.0, reader.rollback)
-        timer.start()
-
+    with read_for_a_second():
         second = load(trips, force=True)
-        timer.join()
 
     assert (second.status, second.error_code) == (Status.FINISHED, "")
     assert count_trips() == {second.pk: first.rows_loaded}
@@ -431,13 +439,8 @@ def test_forced_import_whose_predecessor_is_looked_at_waits_for_the_reader(
 
 def test_delete_waits_for_who_reads_the_rows(trips: Path) -> None:
     record = load(trips)
-    with psycopg.connect(**read_connection_parameters()) as reader:
-        reader.execute("SELECT count(*) FROM explorer_trip")
-        timer = threading.Timer(1.0, reader.rollback)
-        timer.start()
-
+    with read_for_a_second():
         assert delete_import(record.pk)
-        timer.join()
 
     assert count_trips() == {}
     assert not has_partition(record)
