@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,8 +26,6 @@ LEASE_SECONDS = 2.0
 SWEEP_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 REVIVAL_SECONDS = 2.0  # between two starts of a worker that cannot stay up
-HORSE = b"rqworker"
-OWNERS = (HORSE, b"run_import")
 SERIALIZER = ("--serializer", "rq.serializers.JSONSerializer", "--worker-ttl", "60")
 WORKER_COMMANDS = {
     "imports": ("rqworker", "imports", *SERIALIZER),
@@ -126,6 +124,11 @@ class Crew:
             self._retire(self.workers[name])
             self.start_worker(name, faults)
 
+    def is_listening(self, name: str = "first") -> bool:
+        """Until a worker has started nobody answers a kick, and the sweeper may start to run the
+        import itself."""
+        return f"started with PID {self.workers[name].pid}," in self.log.read_text()
+
     def retire_workers(self) -> None:
         """Those that have no work; they do not come back."""
         while self.workers:
@@ -158,16 +161,15 @@ class Crew:
                 process.kill()
                 process.wait()
 
-    def find_owners(self, commands: Collection[bytes] = OWNERS) -> set[int]:
-        """The processes that may own an import: work-horses, and what the sweeper runs itself,
-        which may have to start first, and then find that nobody waits for it."""
+    def find_owners(self) -> set[int]:
+        """The processes that may own an import: work-horses, and what the sweeper runs itself."""
         parents = {worker.pid for worker in self.workers.values()}
         mark = f"{MARK}={self.folder}".encode()
         pids = {int(entry.name) for entry in Path("/proc").glob("[0-9]*")}
         return {
             pid
             for pid in pids - parents
-            if is_marked(pid, mark) and is_alive(pid) and runs(pid, commands)
+            if is_marked(pid, mark) and is_alive(pid) and is_owner(pid)
         }
 
     def find_stopped(self) -> int | None:
@@ -245,12 +247,12 @@ class Crew:
         return found[0]
 
 
-def runs(pid: int, commands: Collection[bytes]) -> bool:
+def is_owner(pid: int) -> bool:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(command in words for command in commands)
+    return b"rqworker" in command or b"run_import" in command
 
 
 def name_database(alias: str, login: str | None = None) -> str:

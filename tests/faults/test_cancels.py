@@ -15,7 +15,7 @@ from imports.jobs import cancel_import, create_import
 from imports.models import Import
 from tests.faults.conftest import MakeCrew
 from tests.faults.numbered import check_exact, count_published, is_staged, write_numbered
-from tests.faults.processes import HORSE, Crew, send_signal
+from tests.faults.processes import Crew, send_signal
 from tests.faults.sizes import Sizes, make_random, read_sizes
 from tests.faults.sources import Page, Sources, drip, send
 
@@ -66,6 +66,7 @@ class Campaign:
         self.sources.serve(PATH, self.page, slow if phase == "download" else send())
         point = self.chance.choice(POINTS) if phase == "stopped" else ""
         self.crew.rearm_worker(point and f"{point}=stop")
+        self.crew.wait_for(self.crew.is_listening)
 
     def wait_for(self, record: Import, phase: str) -> None:
         if phase == "queued":
@@ -91,8 +92,7 @@ class Campaign:
         assert figures >= loaded
         for pid in self.crew.find_owners():
             send_signal(pid, signal.SIGCONT)
-        self.crew.wait_for(lambda: not self.crew.find_owners([HORSE]), seconds=5)
-        self.crew.wait_for(lambda: not self.crew.find_owners())  # who starts needs longer
+        self.crew.wait_for(lambda: not self.crew.find_owners(), seconds=5)
         assert self.check_empty(record) == figures
         assert not cancel_import(record.pk)
 
