@@ -25,6 +25,7 @@ NOBODYS = ("--no-owner", "--no-privileges")
 SERVERS = Path("/usr/lib/postgresql")
 PROGRAM_FOLDER = re.compile(r"/usr/lib/postgresql/(\d+)/bin", re.ASCII)
 SHOWN_CHARACTERS = 2_000
+LONGEST_WAIT_SECONDS = 1
 LEFT = "The database is empty now; the file is as it was."
 
 # What is not of an extension, as statements that drop it. Partitions go with their table, and
@@ -188,17 +189,37 @@ def run_client(name: str, options: Sequence[str], output: IO[bytes] | None = Non
     password = str(settings.DATABASES["default"]["PASSWORD"])
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     command = ["setpriv", "--pdeathsig", "KILL", "--", find_client(name), *options]
-    with _sigterm_as_ctrl_c():
-        done = subprocess.run(  # noqa: S603 (PostgreSQL's own)
+    with (
+        _sigterm_as_ctrl_c(),
+        subprocess.Popen(  # noqa: S603 (PostgreSQL's own)
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output or subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-        )
-    if done.returncode != 0:
-        complaint = done.stderr.decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
+        ) as client,
+    ):
+        try:
+            complaints = _read_complaints(client)
+        except BaseException:
+            # After Ctrl-C subprocess waits for nothing: it would still be there, and be told gone.
+            client.kill()
+            client.wait()
+            raise
+    if client.returncode != 0:
+        complaint = complaints.decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
         raise BackupError(f"{name} failed: {complaint}")
+
+
+def _read_complaints(client: subprocess.Popen[bytes]) -> bytes:
+    """All of them, once it has ended. A signal that comes just before a wait is noticed after it:
+    so none is long."""
+    while True:
+        try:
+            _, complaints = client.communicate(timeout=LONGEST_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return complaints
 
 
 @contextmanager

@@ -50,7 +50,11 @@ def test_dump_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_dump_that_is_told_to_end_leaves_neither_file_nor_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = write_program(tmp_path / "pg_dump", f"echo $$ > {tmp_path}/pid; kill $PPID; sleep 60")
+    # More than a pipe holds: it goes on once its complaints are read, thus once it is waited for.
+    slow = write_program(
+        tmp_path / "pg_dump",
+        f"echo $$ > {tmp_path}/pid; head -c 200000 /dev/zero >&2; kill $PPID; exec sleep 60",
+    )
     monkeypatch.setattr(backups, "find_client", lambda name: str(slow))
     (tmp_path / "folder").mkdir()
 
