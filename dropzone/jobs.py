@@ -60,10 +60,10 @@ def drain() -> int:
     close_old_connections()
     began = time.monotonic()
     total = 0
-    while time.monotonic() - began < LONGEST_SECONDS:
+    while (looked_after := time.monotonic() - began) < LONGEST_SECONDS:
         count = drain_batch()
         total += count
-        if not count and time.monotonic() - began >= LINGER_SECONDS:
+        if not count and looked_after >= LINGER_SECONDS:
             return total
         if not count:
             time.sleep(LINGER_SECONDS)

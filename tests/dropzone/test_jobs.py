@@ -11,8 +11,10 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from dropzone import jobs
 from dropzone.choices import State
+from dropzone.draining import drain_batch
 from dropzone.jobs import (
     KICK_PATIENCE,
+    LINGER_SECONDS,
     LONGEST_SECONDS,
     PATIENCE,
     PAUSE_SECONDS,
@@ -52,16 +54,19 @@ def test_kicks_are_one_until_somebody_begins() -> None:
     assert len(kicker.queue) == 1
 
 
+@pytest.mark.parametrize("seconds", [0.0, 2 * LINGER_SECONDS])
 def test_what_comes_in_quiet_is_seen_by_whoever_was_kicked(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    """The last look comes when nobody is quiet any more, though the first found nothing."""
+    """The last look begins when nobody is quiet any more, though the first found nothing, and
+    however long it took."""
     kicker.kick()
     began = time.monotonic()
     looks: list[float] = []
 
     def look() -> int:
         looks.append(time.monotonic())
+        time.sleep(seconds)
         return 0
 
     monkeypatch.setattr(jobs, "drain_batch", look)
@@ -100,7 +105,14 @@ def test_after_a_failure_nobody_kicks_for_a_while(monkeypatch: pytest.MonkeyPatc
 
 def test_what_comes_while_it_drains_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
     late = [write(n, when=f"2024-07-01T10:00:0{n}Z") for n in range(3)]
-    monkeypatch.setattr(time, "sleep", lambda _: receive(late.pop()) if late else None)
+
+    def drain_and_receive() -> int:
+        count = drain_batch()
+        if count and late:
+            receive(late.pop())
+        return count
+
+    monkeypatch.setattr(jobs, "drain_batch", drain_and_receive)
     receive(write(9, when="2024-07-01T10:00:09Z"))
 
     assert drain() == 4

@@ -87,7 +87,8 @@ def test_payloads_that_are_bombs_are_processed_to_an_end(
     for body in BOMBS.values():
         client.post("/dropzone", body, "application/json")
 
-    drain()
+    while drain():  # which makes room for others now and then
+        pass
 
     assert not Payload.objects.filter(state=State.RECEIVED).exists()
     assert not Payload.objects.exclude(fault="").exists()

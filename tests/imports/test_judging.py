@@ -358,6 +358,15 @@ def test_copy_of_nothing_is_no_copy(session: Connection, staging: Staging) -> No
         assert copy_bytes(cursor, staging, COLUMNS, b"") == 0
 
 
+def test_record_of_nothing_but_empty_fields_is_refused(
+    session: Connection, staging: Staging
+) -> None:
+    loaded = judge(session, staging, b"," * (len(COLUMNS) - 1) + b"\n")
+
+    assert loaded.row_count == 0
+    assert [reject.code for reject in loaded.rejects] == ["missing_value"]
+
+
 def test_record_of_nothing_but_quotes_is_read_in_time_to_commit(
     session: Connection, staging: Staging
 ) -> None:
