@@ -122,7 +122,7 @@ def test_real_sweeper_runs_what_no_worker_took(source: str) -> None:
 
     sweeper = start_command("sweep", "--interval", "0.2")
     try:
-        wait_until(lambda: Import.objects.get(pk=record.pk).status == Status.FINISHED, seconds=60)
+        wait_until(lambda: Import.objects.get(pk=record.pk).status == Status.FINISHED, seconds=30)
     finally:
         sweeper.terminate()
         output, _ = sweeper.communicate(timeout=20)
